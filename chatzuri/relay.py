@@ -1,0 +1,50 @@
+"""Answers that travel from a worker to a waiting web thread, through Redis.
+
+Nothing here is a truth: what is told is also in the database, so a lost message costs a wait, never a fact.
+"""
+
+import json
+import logging
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import redis
+from django.conf import settings
+
+logger = logging.getLogger(__name__)
+
+KEPT_SECONDS = 120
+
+
+@cache
+def _client(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=20, health_check_interval=30)
+
+
+def tell(channel: str, message: dict[str, Any]) -> None:
+    """Leave a message for whoever hears `channel`; without Redis the listener falls back on the database."""
+    client = _client(settings.REDIS_URL)
+    try:
+        with client.pipeline() as pipe:
+            pipe.rpush(f"relay:{channel}", json.dumps(message)).expire(f"relay:{channel}", KEPT_SECONDS).execute()
+    except redis.RedisError as error:
+        logger.warning("Could not tell %s: %s", channel, type(error).__name__)
+
+
+def hear(channel: str, *, timeout: float) -> dict[str, Any] | None:
+    """The next message on `channel`, or None when `timeout` seconds pass (at most 15) or Redis is away."""
+    try:
+        found = _client(settings.REDIS_URL).blpop([f"relay:{channel}"], timeout=min(timeout, 15))
+    except redis.RedisError as error:
+        logger.warning("Could not hear %s: %s", channel, type(error).__name__)
+        return None
+    return json.loads(found[1]) if found else None  # type: ignore[index]
+
+
+def hear_all(channel: str, *, until: str, timeout: float) -> Iterator[dict[str, Any]]:
+    """Messages as they come, up to and including the one whose `type` is `until`; ends early after a silence."""
+    while (message := hear(channel, timeout=timeout)) is not None:
+        yield message
+        if message.get("type") == until:
+            return

@@ -1,0 +1,228 @@
+"""One settings file. Every value comes from the environment; `.env.example` lists them all."""
+
+import base64
+import binascii
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+
+
+def required(name: str, advice: str) -> str:
+    """The value of a variable that has no default; stops the start with a sentence that says what to set."""
+    value = env.str(name, default="").strip()
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set. {advice} (.env.example lists every variable.)")
+    return value
+
+
+def read(kind: str, name: str, default: Any, advice: str) -> Any:
+    """A typed value; a wrong one stops the start with a sentence instead of a traceback about int()."""
+    try:
+        return getattr(env, kind)(name, default=default)
+    except (ValueError, ImproperlyConfigured) as error:
+        raise ImproperlyConfigured(f"{name} is not right: {advice}") from error
+
+
+def boolean(name: str, default: bool) -> bool:
+    text = env.str(name, default=str(default)).strip().lower()
+    if text not in {"true", "false", "1", "0"}:
+        raise ImproperlyConfigured(f"{name} is {text!r}. Set it to true or false.")
+    return text in {"true", "1"}
+
+
+def service_url(name: str, schemes: tuple[str, ...], advice: str) -> str:
+    url = required(name, advice)
+    if urlsplit(url).scheme not in schemes:
+        raise ImproperlyConfigured(f"{name} must start with {' or '.join(s + '://' for s in schemes)}. {advice}")
+    return url
+
+
+def encryption_keys() -> list[tuple[str, bytes]]:
+    """`id:base64,…`: the first key encrypts, all of them decrypt."""
+    advice = 'Make one with: python -c "import base64,os;print(\'k1:\'+base64.b64encode(os.urandom(32)).decode())"'
+    keys = []
+    for entry in required("FIELD_ENCRYPTION_KEYS", advice).split(","):
+        key_id, _, encoded = entry.strip().partition(":")
+        try:
+            key = base64.b64decode(encoded, validate=True)
+        except binascii.Error:
+            key = b""
+        if not key_id.isalnum() or len(key) != 32:
+            raise ImproperlyConfigured(
+                f"FIELD_ENCRYPTION_KEYS must be a comma-separated list of id:base64 pairs with 32-byte keys. {advice}"
+            )
+        keys.append((key_id, key))
+    return keys
+
+
+# --- what kind of installation this is -------------------------------------------------------------------------------
+
+DEBUG = boolean("DEBUG", False)
+SECRET_KEY = required("SECRET_KEY", "Set it to at least 50 random characters; it signs sessions.")
+if len(SECRET_KEY) < 32:
+    raise ImproperlyConfigured("SECRET_KEY is too short. Set it to at least 50 random characters.")
+PUBLIC_URL = service_url(
+    "PUBLIC_URL", ("http", "https"), "Set it to the address people open, for example https://app.example.com."
+).rstrip("/")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[urlsplit(PUBLIC_URL).hostname or ""])
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+FIELD_ENCRYPTION_KEYS = encryption_keys()
+
+# --- stores ----------------------------------------------------------------------------------------------------------
+
+service_url("DATABASE_URL", ("postgres", "postgresql"), "Set it to postgres://user:password@host:5432/name.")
+DATABASES = {"default": env.db_url("DATABASE_URL")}
+DATABASES["default"] |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True, "ATOMIC_REQUESTS": False}
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+REDIS_URL = service_url("REDIS_URL", ("redis", "rediss", "unix"), "Set it to redis://host:6379/0.")
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- what may leave --------------------------------------------------------------------------------------------------
+
+DELIVERY_DEADLINE = read("float", "DELIVERY_DEADLINE", 10.0, "give the seconds one delivery may take, for example 10.")
+ALLOW_HTTP = boolean("ALLOW_HTTP", False)
+ALLOWED_PORTS = [int(port) for port in read("list", "ALLOWED_PORTS", ["80", "443"], "give ports, for example 80,443.")]
+# Exactly one origin (scheme, IP literal, port) whose /inspector/ paths may be reached although the address is private.
+INSPECTOR_ORIGIN = env.str("INSPECTOR_ORIGIN", default="").rstrip("/")
+# Origins of language-model servers that may be reached although their address is private (a local Ollama, say).
+LANGUAGE_MODEL_ORIGINS = env.list("LANGUAGE_MODEL_ORIGINS", default=[])
+LANGUAGE_MODEL_TIMEOUT = read("float", "LANGUAGE_MODEL_TIMEOUT", 30.0, "give seconds, for example 30.")
+DELIVERY_THREADS = read("int", "DELIVERY_THREADS", 16, "give a number of threads, for example 16.")
+
+# --- Django ----------------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "chatzuri",
+    "webhooks",
+    "agents",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "axes",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "chatzuri.middleware.CurrentTeamMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+ROOT_URLCONF = "chatzuri.urls"
+WSGI_APPLICATION = "chatzuri.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_USER_MODEL = "chatzuri.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "admin:login"
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 0.25
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_USERNAME_FORM_FIELD = "username"
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "var" / "static"
+WHITENOISE_USE_FINDERS = DEBUG
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if boolean("BEHIND_TLS_PROXY", False) else None
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+APPEND_SLASH = True
+
+# --- API -------------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["chatzuri.api.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["chatzuri.api.HasApiKey"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "chatzuri.api.problem",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Chatzuri API",
+    "DESCRIPTION": "Chat with your agents, call their tools, and read what became of every delivery.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# --- Celery: wakes workers, holds no truth. No retries, no late acknowledgement, no results. -------------------------
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 20, "visibility_timeout": 3600}
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = DELIVERY_DEADLINE + 2
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_DB_REUSE_MAX = 10_000
+CELERY_TASK_DEFAULT_QUEUE = "deliveries"
+CELERY_TASK_ROUTES = {
+    "webhooks.tasks.send_one": {"queue": "interactive"},
+    "agents.tasks.take_turn": {"queue": "interactive"},
+    "agents.tasks.run_tool_call": {"queue": "interactive"},
+    "agents.tasks.test_brain": {"queue": "interactive"},
+}
+CELERY_BEAT_SCHEDULE = {
+    "sweep deliveries": {"task": "webhooks.tasks.sweep", "schedule": 15.0, "options": {"expires": 15}},
+    "reap deliveries": {"task": "webhooks.tasks.reap", "schedule": 15.0, "options": {"expires": 15}},
+    "sweep turns": {"task": "agents.tasks.sweep_turns", "schedule": 15.0, "options": {"expires": 15}},
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+}

@@ -1,0 +1,93 @@
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from chatzuri.fields import EncryptedTextField, PublicIdField
+from chatzuri.models import Credential, Team
+from webhooks import addresses, signatures
+
+
+class EndpointQuerySet(models.QuerySet["Endpoint"]):
+    def of(self, team: Team) -> "EndpointQuerySet":
+        return self.filter(team=team)
+
+
+class Endpoint(models.Model):
+    """A URL of the customer's, with its signing secret.
+
+    With a `webhook` credential bound, its secret is sent as X-Webhook-Secret, and its address is used where `url` is
+    left empty.
+    """
+
+    class State(models.TextChoices):
+        ACTIVE = "active", "Active"
+        PAUSED = "paused", "Paused: new deliveries are held"
+
+    public_id = PublicIdField(prefix="ep")
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="endpoints")
+    name = models.CharField(max_length=100)
+    url = models.CharField("URL", max_length=2048, blank=True, help_text="Where deliveries go, for example https://…")
+    credential = models.ForeignKey(
+        Credential,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="endpoints",
+        help_text="A webhook credential: its secret is sent as X-Webhook-Secret.",
+    )
+    signing_secret = EncryptedTextField(default=signatures.new_secret, editable=False)
+    state = models.CharField(max_length=10, choices=State, default=State.ACTIVE)
+    created_at = models.DateTimeField(auto_now_add=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    objects = EndpointQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint("team", "name", name="endpoint_names_are_unique_in_a_team")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_active(self) -> bool:
+        return self.state == self.State.ACTIVE
+
+    def clean(self) -> None:
+        """The same code judges the address here and again when a delivery is sent."""
+        if self.credential is not None:
+            self._check_credential(self.credential)
+        if not self.url and self.credential is None:
+            raise ValidationError({"url": "Give an address, or choose a webhook credential that has one."})
+        try:
+            self.url = addresses.parse(self.url).url if self.url else ""
+        except addresses.Blocked as refusal:
+            raise ValidationError({"url": refusal.sentence}) from None
+
+    def _check_credential(self, credential: Credential) -> None:
+        if credential.team_id != self.team_id or credential.kind != "webhook":
+            raise ValidationError({"credential": "Choose a webhook credential of your team."})
+
+    def destination(self) -> str:
+        """The address a delivery accepted now shall go to."""
+        return self.url or (self.credential.reveal()["webhook_url"] if self.credential else "")
+
+    def shared_secret(self) -> str:
+        """What goes into X-Webhook-Secret; empty where no header shall be sent."""
+        return self.credential.reveal().get("secret", "") if self.credential else ""
+
+    def secrets(self) -> list[str]:
+        """Everything that must be masked in what this endpoint answers."""
+        return [secret for secret in (self.signing_secret, self.shared_secret()) if secret]
+
+    def pause(self) -> None:
+        self.state = self.State.PAUSED
+        self.save(update_fields=["state", "changed_at"])
+
+    def resume(self) -> None:
+        """New deliveries go out again; the held ones wait until they are released or discarded by hand."""
+        self.state = self.State.ACTIVE
+        self.save(update_fields=["state", "changed_at"])
+
+    def replace_signing_secret(self) -> str:
+        self.signing_secret = secret = signatures.new_secret()
+        self.save(update_fields=["signing_secret", "changed_at"])
+        return secret
