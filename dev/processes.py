@@ -31,7 +31,11 @@ class Process:
 
     def end(self, *, patience: float = 20.0) -> None:
         """Asks, waits, and after `patience` seconds insists."""
-        if self._signal(self.stop_signal) and not self._gone_within(patience):
+        if self._signal(self.stop_signal):
+            self.wait_or_kill(patience=patience)
+
+    def wait_or_kill(self, *, patience: float) -> None:
+        if not self._gone_within(patience):
             self._signal(signal.SIGKILL)
             self._gone_within(5.0)
 

@@ -4,9 +4,7 @@ The servers and their folder are gone afterwards, however the command ends. DURA
 measurements and for tests that pull the plug.
 """
 
-import base64
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -15,27 +13,12 @@ from pathlib import Path
 from types import FrameType
 
 from dev.binaries import ServerMissing
+from dev.environment import for_one_run
 from dev.places import temporary_folder
 from dev.postgres import ServerFailed
 from dev.servers import Servers, end_leftovers, owner_is_gone, start
 
 PREFIX = "chatzuri-throwaway-"
-
-
-def environment(*, servers: Servers) -> dict[str, str]:
-    """What settings.py asks for, with values that are good for one run."""
-    key = base64.b64encode(secrets.token_bytes(32)).decode()
-    return {
-        **os.environ,
-        "DATABASE_URL": servers.database_url,
-        "REDIS_URL": servers.redis_url,
-        "SECRET_KEY": secrets.token_urlsafe(48),
-        "FIELD_ENCRYPTION_KEYS": f"k1:{key}",
-        "DEBUG": "true",
-        "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
-        "PUBLIC_URL": "http://127.0.0.1:8000",
-        "INSPECTOR_ORIGIN": "http://127.0.0.1:8000",
-    }
 
 
 def sweep_leftovers(*, parent: Path) -> None:
@@ -63,7 +46,8 @@ def run(command: list[str]) -> int:
 
 
 def _run_beside(*, servers: Servers, command: list[str]) -> int:
-    child = subprocess.Popen(command, env=environment(servers=servers))
+    environment = for_one_run(database_url=servers.database_url, redis_url=servers.redis_url)
+    child = subprocess.Popen(command, env=environment)
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
         # A Ctrl-C in the terminal reaches the command by itself; we only have to outlive it.
