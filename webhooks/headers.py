@@ -1,0 +1,69 @@
+"""What a customer may put into request headers. The same check runs when headers are saved and when they are sent."""
+
+import re
+from collections.abc import Mapping
+
+from webhooks.failures import Blocked
+
+MAX_COUNT = 50
+MAX_ONE = 8 * 1024
+MAX_TOTAL = 16 * 1024
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?")
+
+# Names that frame the message, steer proxies, or are ours: a customer who could set them could forge or smuggle.
+_RESERVED = frozenset(
+    "host content-length transfer-encoding te trailer connection upgrade expect keep-alive content-encoding "
+    "accept-encoding cookie cookie2 forwarded x-original-url x-rewrite-url x-http-method x-http-method-override "
+    "x-method-override webhook-id webhook-timestamp webhook-signature".split()
+)
+_RESERVED_PREFIXES = ("proxy-", "x-forwarded-", "x-chatzuri-")
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Raises Blocked unless these headers of a customer may be sent; never repeats a value, it may be a secret."""
+    if len(headers) > MAX_COUNT:
+        raise Blocked("header", f"There are more than {MAX_COUNT} headers. Remove some.")
+    seen = set()
+    for name, value in headers.items():
+        check_syntax(name, value)
+        _check_size(name, value)
+        plain = _plain(name)
+        if plain in _RESERVED or plain.startswith(_RESERVED_PREFIXES):
+            raise Blocked("header", f"The header {name} is set by the platform. Remove it or choose another name.")
+        if plain in seen:
+            raise Blocked("header", f"The header {name} is there twice. Keep one of them.")
+        seen.add(plain)
+    if sum(len(name) + len(value) for name, value in headers.items()) > MAX_TOTAL:
+        raise Blocked("header", f"The headers are longer than {MAX_TOTAL // 1024} KB together. Shorten them.")
+
+
+def check_syntax(name: str, value: str) -> None:
+    """Every header, ours too: a line break in a value would start a new header, or a new request."""
+    if not _NAME.fullmatch(name):
+        raise Blocked("header", "A header name may hold only letters, digits and hyphens. Correct the name.")
+    if not _VALUE.fullmatch(value):
+        raise Blocked(
+            "header",
+            f"The value of the header {name[:80]} has a line break, a blank at an end, or a character outside "
+            "plain English letters, digits and signs. Remove it.",
+        )
+
+
+def merge(*layers: Mapping[str, str]) -> dict[str, str]:
+    """Later layers win over earlier ones, whatever the letter case."""
+    merged: dict[str, tuple[str, str]] = {}
+    for layer in layers:
+        merged.update({_plain(name): (name, value) for name, value in layer.items()})
+    return dict(merged.values())
+
+
+def _check_size(name: str, value: str) -> None:
+    if len(name) + len(value) > MAX_ONE:
+        raise Blocked("header", f"The header {name[:80]} is longer than {MAX_ONE // 1024} KB. Shorten it.")
+
+
+def _plain(name: str) -> str:
+    """Many servers read X_Forwarded_For and x-forwarded-for as one header, so we do too."""
+    return name.lower().replace("_", "-")
