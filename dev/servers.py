@@ -37,7 +37,7 @@ class Servers:
     def stop(self) -> None:
         for process in reversed(self.processes):
             process.end()
-        _note(self.directory).unlink(missing_ok=True)
+        note_of(self.directory).unlink(missing_ok=True)
         if self.lock:
             self.lock.close()
 
@@ -54,7 +54,7 @@ def start(directory: Path, *, durable: bool = True) -> Servers:
     def launched(process: Process) -> None:
         # Written down at once: if we are killed while it starts up, the next start still knows of it.
         started.append(process)
-        remember(path=_note(directory), processes=started)
+        remember(path=note_of(directory), processes=started)
 
     try:
         database = Postgres.in_directory(directory, durable=durable)
@@ -86,12 +86,12 @@ def take_lock(directory: Path) -> IO[str]:
 
 def end_leftovers(directory: Path) -> None:
     """Only call this with the lock in hand: then nobody can be using what still runs."""
-    for process in remembered(path=_note(directory)):
+    for process in remembered(path=note_of(directory)):
         process.end()
-    _note(directory).unlink(missing_ok=True)
+    note_of(directory).unlink(missing_ok=True)
 
 
-def _note(directory: Path) -> Path:
+def note_of(directory: Path) -> Path:
     return directory / "processes.json"
 
 

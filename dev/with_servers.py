@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import FrameType
 
@@ -16,17 +17,27 @@ from dev.binaries import ServerMissing
 from dev.environment import for_one_run
 from dev.places import temporary_folder
 from dev.postgres import ServerFailed
-from dev.servers import Servers, end_leftovers, owner_is_gone, start
+from dev.processes import Process, remember
+from dev.servers import Servers, end_leftovers, note_of, owner_is_gone, start
 
 PREFIX = "chatzuri-throwaway-"
+STILL_BEGINNING = 30.0  # seconds
 
 
 def sweep_leftovers(*, parent: Path) -> None:
     """A run that was killed with -9 could not clean up; the next one does it for it."""
     for folder in parent.glob(f"{PREFIX}*"):
-        if (folder / "lock").exists() and owner_is_gone(folder):
+        if _is_settled(folder / "lock") and owner_is_gone(folder):
             end_leftovers(folder)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_settled(lock: Path) -> bool:
+    """Leaves out a run that is just beginning and has made its lock file but not taken the lock yet."""
+    try:
+        return time.time() - lock.stat().st_mtime > STILL_BEGINNING
+    except OSError:
+        return False
 
 
 def run(command: list[str]) -> int:
@@ -49,6 +60,9 @@ def _run_beside(*, servers: Servers, command: list[str]) -> int:
     environment = for_one_run(database_url=servers.database_url, redis_url=servers.redis_url)
     child = subprocess.Popen(command, env=environment)
 
+    # If we are killed with -9 the command lives on; whoever cleans up after us ends it before its servers.
+    note_command(servers=servers, pid=child.pid)
+
     def pass_on(number: int, _frame: FrameType | None) -> None:
         # A Ctrl-C in the terminal reaches the command by itself; we only have to outlive it.
         if number != signal.SIGINT or not sys.stdin.isatty():
@@ -62,6 +76,11 @@ def _run_beside(*, servers: Servers, command: list[str]) -> int:
         if child.poll() is None:
             child.kill()
     return code if code >= 0 else 128 - code
+
+
+def note_command(*, servers: Servers, pid: int) -> None:
+    command = Process.of(name="command", pid=pid)
+    remember(path=note_of(servers.directory), processes=[command, *servers.processes])
 
 
 def main() -> None:
