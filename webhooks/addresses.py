@@ -115,14 +115,28 @@ class Destination:
 def parse(url: str) -> Destination:
     """The one reading of an address that a customer gave; raises Blocked with a reason for people."""
     destination = _read(url)
-    if is_inspector(destination):
-        return destination
-    if destination.scheme == "http" and not settings.ALLOW_HTTP:
-        raise _blocked(Reason.HTTP)
-    if destination.port not in settings.ALLOWED_PORTS:
-        raise _blocked(Reason.PORT)
-    _check_host(destination)
+    if not is_inspector(destination):
+        _check(destination)
     return destination
+
+
+def parse_language_model(url: str) -> Destination:
+    """The same for the address of a language model: the operator may list origins that are private, a local Ollama."""
+    destination = _read(url)
+    if not _is_listed_model(destination):
+        _check(destination)
+    return destination
+
+
+def resolve_language_model(destination: Destination, *, timeout: float) -> list[Address]:
+    """As `resolve`, except that a listed origin may be private."""
+    if not _is_listed_model(destination):
+        return resolve(destination, timeout=timeout)
+    return [destination.ip] if destination.ip is not None else _look_up(destination, timeout)
+
+
+def _is_listed_model(destination: Destination) -> bool:
+    return destination.origin in {_read(origin).origin for origin in settings.LANGUAGE_MODEL_ORIGINS}
 
 
 def resolve(destination: Destination, *, timeout: float) -> list[Address]:
@@ -280,6 +294,14 @@ def _read_ipv6(text: str) -> str:
 
 
 # --- checking --------------------------------------------------------------------------------------------------------
+
+
+def _check(destination: Destination) -> None:
+    if destination.scheme == "http" and not settings.ALLOW_HTTP:
+        raise _blocked(Reason.HTTP)
+    if destination.port not in settings.ALLOWED_PORTS:
+        raise _blocked(Reason.PORT)
+    _check_host(destination)
 
 
 def _check_host(destination: Destination) -> None:

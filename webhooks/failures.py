@@ -1,6 +1,6 @@
 """The ways a request can fail, sorted by what the receiver knows about it."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 
@@ -14,6 +14,9 @@ class Timings:
     first_byte: float = 0.0
     body: float = 0.0
     total: float = 0.0
+
+    def as_dict(self) -> dict[str, float]:
+        return asdict(self)
 
 
 class SendFailed(Exception):
