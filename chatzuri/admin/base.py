@@ -176,24 +176,29 @@ class TeamScopedAdmin(_RolePermissions, _TeamChoices, ModelAdmin):
                 names += [f"{relation.related_model._meta.verbose_name} “{user}”" for user in users]
         return names
 
+    def refusals(self, request: HttpRequest, rows: list[Any]) -> list[str]:
+        """Why these rows cannot be deleted, in sentences; nothing where they can."""
+        return [in_use(row, users) for row in rows if (users := self.users_of([row]))]
+
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """A row in use is not deleted, and the reader is told who uses it."""
-        row = self.get_object(request, object_id)
-        if row is not None and self.has_delete_permission(request, row) and (users := self.users_of([row])):
-            messages.error(request, in_use(row, users))
-            return HttpResponseRedirect(reverse(self.url_name("change"), args=[row.pk]))
+        row = self.own_row(request, object_id)
+        sentences = self.refusals(request, [row]) if self.has_delete_permission(request, row) else []
         try:
-            return super().delete_view(request, object_id, extra_context)
+            if not sentences:
+                return super().delete_view(request, object_id, extra_context)
         except ProtectedError:
-            messages.error(request, in_use(row, self.users_of([row])))
-            return HttpResponseRedirect(reverse(self.url_name("change"), args=[object_id]))
+            sentences = self.refusals(request, [row])
+        for sentence in sentences:
+            messages.error(request, sentence)
+        return HttpResponseRedirect(reverse(self.url_name("change"), args=[row.pk]))
 
     def delete_selected(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
-        refused = [in_use(row, users) for row in rows if (users := self.users_of([row]))]
-        for sentence in refused:
+        sentences = self.refusals(request, list(rows))
+        for sentence in sentences:
             messages.error(request, sentence)
         try:
-            return None if refused else django_actions.delete_selected(self, request, rows)  # type: ignore[arg-type]
+            return None if sentences else django_actions.delete_selected(self, request, rows)  # type: ignore[arg-type]
         except ProtectedError:
             messages.error(request, "Something began to use one of them meanwhile. Nothing was deleted.")
             return None

@@ -1,0 +1,162 @@
+"""Credentials: the kind decides the fields, values go in and never come out."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from unfold.widgets import (
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
+)
+
+from chatzuri.admin.base import TeamScopedAdmin
+from chatzuri.admin.wall import is_manager
+from chatzuri.credentials import KINDS, CredentialField, mask
+from chatzuri.models import Credential
+
+LINES = "lines"
+
+
+class SealedTextarea(UnfoldAdminTextareaWidget):
+    """Like a password field: what was typed is not sent back to the page, not even after a mistake."""
+
+    def format_value(self, value: Any) -> str:
+        return ""
+
+
+class CredentialForm(forms.ModelForm[Credential]):
+    """The fields `value_…` are added by `form_for`, one per field of the kind."""
+
+    kind_name: str = ""
+
+    class Meta:
+        model = Credential
+        fields = ("name", "allowed_operations")
+        widgets = {"name": UnfoldAdminTextInputWidget(), "allowed_operations": UnfoldAdminSelectWidget()}
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.instance.kind = self.kind_name
+        self.stored = {} if self.instance._state.adding else self.instance.reveal()
+        for declared in KINDS[self.kind_name].fields:
+            self._prepare(declared)
+        if LINES in self.fields and self.stored:
+            known = ", ".join(f"{name} {mask(value)}" for name, value in self.stored.items())
+            self.fields[LINES].help_text = f"Stored: {known}. Lines replace or add; “name=” alone removes."
+
+    def _prepare(self, declared: CredentialField) -> None:
+        field, stored = self.fields[f"value_{declared.name}"], self.stored.get(declared.name, "")
+        field.required = declared.is_required and not stored
+        if stored:
+            field.help_text = f"{declared.help} Stored: {mask(stored)}. Leave empty to keep it.".strip()
+        if declared.is_required or not stored:
+            self.fields.pop(f"clear_{declared.name}", None)
+
+    def clean_lines(self) -> dict[str, str]:
+        """`name=value` a line, as a dictionary; an empty value removes."""
+        values = {}
+        for line in str(self.cleaned_data[LINES]).splitlines():
+            name, found, value = line.partition("=")
+            if line.strip() and (not found or not name.strip().isidentifier()):
+                raise ValidationError("Write one name=value a line. Names have letters, digits and underscores only.")
+            if line.strip():
+                values[name.strip()] = value.strip()
+        if not values and not self.stored:
+            raise ValidationError("Give at least one name=value.")
+        return values
+
+    def save(self, commit: bool = True) -> Credential:
+        values = self.stored | self.cleaned_data.get(LINES, {})
+        for declared in KINDS[self.kind_name].fields:
+            if self.cleaned_data.get(f"clear_{declared.name}"):
+                values[declared.name] = ""
+            elif typed := self.cleaned_data[f"value_{declared.name}"]:
+                values[declared.name] = typed
+        self.instance.replace_values(values)
+        return super().save(commit)
+
+
+def form_for(kind_name: str) -> type[CredentialForm]:
+    """The form of a kind: a literal class is not possible, since the kinds are a table."""
+    fields: dict[str, Any] = {"kind_name": kind_name}
+    for declared in KINDS[kind_name].fields:
+        widget = UnfoldAdminPasswordWidget({"autocomplete": "new-password"})
+        fields[f"value_{declared.name}"] = forms.CharField(
+            label=declared.label,
+            help_text=declared.help,
+            max_length=4096,
+            widget=widget if declared.is_secret else UnfoldAdminTextInputWidget({"autocomplete": "off"}),
+        )
+        if not declared.is_required:
+            fields[f"clear_{declared.name}"] = forms.BooleanField(
+                label=f"Remove {declared.label.lower()}", required=False, widget=UnfoldBooleanWidget()
+            )
+    if not KINDS[kind_name].fields:
+        fields[LINES] = forms.CharField(
+            label="Values",
+            required=False,
+            max_length=20_000,
+            help_text="One name=value a line, for example access_token=abc123.",
+            widget=SealedTextarea({"rows": 5, "autocomplete": "off", "spellcheck": "false"}),
+        )
+    return type("CredentialForm", (CredentialForm,), fields)
+
+
+@admin.register(Credential)
+class CredentialAdmin(TeamScopedAdmin):
+    """Owners and admins keep credentials; members use them by name."""
+
+    managers_only = True
+    members_may_view = True
+    list_display = ("name", "kind", "allowed_operations", "last_used_at", "changed_at")
+    list_filter = ("kind",)
+    search_fields = ("name",)
+    search_help_text = "Search by name"
+    readonly_fields = ("used_by", "last_used_at", "changed_at")
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """First the kind, then its fields."""
+        if chosen_kind(request) in KINDS or not self.has_add_permission(request):
+            return super().add_view(request, form_url, extra_context)
+        context = self.page_context(request, title="Add credential", kinds=KINDS.items(), query=request.GET.urlencode())
+        return TemplateResponse(request, "admin/chatzuri/credential/choose_kind.html", context)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
+        if obj is not None and not self.has_change_permission(request, obj):
+            return super().get_form(request, obj, change=change, **options)
+        kind = obj.kind if obj else chosen_kind(request)
+        return super().get_form(request, obj, change=change, form=form_for(kind), **options)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is not None and not self.has_change_permission(request, obj):
+            return [(None, {"fields": ("name", "kind", "used_by", "last_used_at")})]
+        kind_name = obj.kind if obj else chosen_kind(request)
+        kind = KINDS[kind_name]
+        values: list[str] = [] if kind.fields else [LINES]
+        for declared in kind.fields:
+            values.append(f"value_{declared.name}")
+            if obj and not declared.is_required and obj.reveal().get(declared.name):
+                values.append(f"clear_{declared.name}")
+        head = ("name", "allowed_operations") if kind.has_profile else ("name",)
+        rest = [("Use", {"fields": ("used_by", "last_used_at", "changed_at")})] if obj else []
+        return [(None, {"fields": head}), (kind.label, {"fields": values}), *rest]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.readonly_fields if obj else ()
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return self.list_display if is_manager(request) else ("name", "kind", "last_used_at")
+
+    @admin.display(description="Used by")
+    def used_by(self, credential: Credential) -> str:
+        return ", ".join(self.users_of([credential])) or "Nothing yet"
+
+
+def chosen_kind(request: HttpRequest) -> str:
+    return request.GET.get("kind", "")
