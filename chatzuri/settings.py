@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import django_stubs_ext
 import environ
 from django.core.exceptions import ImproperlyConfigured
+
+django_stubs_ext.monkeypatch()  # so that ModelForm[Agent] and the like can be written in annotations and bases
 
 from chatzuri.unfold import UNFOLD as UNFOLD
 
@@ -97,6 +100,7 @@ INSPECTOR_ORIGIN = env.str("INSPECTOR_ORIGIN", default="").rstrip("/")
 # Origins of language-model servers that may be reached although their address is private (a local Ollama, say).
 LANGUAGE_MODEL_ORIGINS = env.list("LANGUAGE_MODEL_ORIGINS", default=[])
 LANGUAGE_MODEL_TIMEOUT = read("float", "LANGUAGE_MODEL_TIMEOUT", 30.0, "give seconds, for example 30.")
+CHAT_WAIT = read("float", "CHAT_WAIT", 60.0, "give the seconds the API waits for a reply, for example 60.")
 DELIVERY_THREADS = read("int", "DELIVERY_THREADS", 16, "give a number of threads, for example 16.")
 
 # --- Django ----------------------------------------------------------------------------------------------------------
