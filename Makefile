@@ -29,7 +29,7 @@ bench: $(READY)  ## a benchmark: NAME=outbound, SCALE=small or full
 	@DURABLE=1 $(SERVERS) $(BIN)/python -m bench.$(NAME) --scale $(SCALE)
 
 demo: $(READY)  ## plays the main job against a temporary instance and prints it
-	@$(SERVERS) $(BIN)/python manage.py demo
+	@$(SERVERS) $(BIN)/python -m dev.demo
 
 lock: $(READY)  ## renew the lock files after a change in pyproject.toml
 	@test -x var/uv/bin/uv || { $(PYTHON) -m venv var/uv && var/uv/bin/pip install --quiet uv; }

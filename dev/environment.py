@@ -40,7 +40,7 @@ def kept(*, path: Path) -> dict[str, str]:
     """The secrets of this clone: made once, so that the data of yesterday can be read today. Edit the file to add
     variables of your own."""
     if not path.exists():
-        values = {**generated(), "DEMO_PASSWORD": secrets.token_urlsafe(9)}
+        values = generated()
         write_private(path=path, text="".join(f"{name}={value}\n" for name, value in values.items()))
     lines = (line.strip() for line in path.read_text().splitlines())
     pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))

@@ -95,6 +95,8 @@ def announce(*, url: str, what_to_try: str, seconds: float) -> None:
     line = "─" * 78
     print(f"\n{line}\n  Chatzuri is running:  {url}/   (ready after {seconds:.0f} s)\n")
     print("\n".join(f"  {text}" for text in what_to_try.splitlines()))
+    print('\n  Try: log in, open the playground, and write "Can somebody call me back?"')
+    print(f"  API: {url}/api/docs")
     print(f"\n  Logs: var/logs/     Stop: Ctrl-C here, or `make stop`\n{line}\n", flush=True)
 
 
