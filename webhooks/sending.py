@@ -7,7 +7,7 @@ claimed by a conditional update that is committed before a socket opens, so whoe
 import logging
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,7 +15,7 @@ from typing import Any
 
 from celery import current_app
 from django.conf import settings
-from django.db import connection, models, transaction
+from django.db import IntegrityError, connection, models, transaction
 from django.db.models.functions import Now
 
 from chatzuri import relay
@@ -61,17 +61,20 @@ def publish(
     `body` is sent exactly as it is; without it the event's envelope is rendered, once. `headers` are the platform's
     own (X-Chatzuri-Agent-Id), never a customer's. Raises `bodies.BodyRefused` for what is not sendable JSON.
     """
-    with transaction.atomic():
-        event = Event(
-            team_id=endpoint.team_id,
-            type=event_type,
-            data=data,
-            agent_ref=agent_ref,
-            conversation_ref=conversation_ref,
-        )
-        rendered = bodies.render(event.envelope()) if body is None else body
+    event = Event(
+        team_id=endpoint.team_id,
+        type=event_type,
+        data=data,
+        agent_ref=agent_ref,
+        conversation_ref=conversation_ref,
+    )
+    rendered = bodies.render(event.envelope()) if body is None else body
+
+    def accept() -> Delivery:
         event.save()
         return _owe(event, endpoint, body=rendered, headers=headers, caused_by=caused_by, token=form_token, wake=wake)
+
+    return _once(form_token, accept)
 
 
 def resend(delivery: Delivery, *, form_token: uuid.UUID | None = None, wake: bool = True) -> Delivery:
@@ -79,9 +82,9 @@ def resend(delivery: Delivery, *, form_token: uuid.UUID | None = None, wake: boo
 
     A `form_token` that was used before gives back the delivery it made: a double click sends once.
     """
-    with transaction.atomic():
-        made = Delivery.objects.filter(form_token=form_token).first() if form_token else None
-        return made or _owe(
+    return _once(
+        form_token,
+        lambda: _owe(
             delivery.event,
             delivery.endpoint,
             body=bytes(delivery.body),
@@ -90,7 +93,20 @@ def resend(delivery: Delivery, *, form_token: uuid.UUID | None = None, wake: boo
             token=form_token,
             replay_of=delivery,
             wake=wake,
-        )
+        ),
+    )
+
+
+def _once(form_token: uuid.UUID | None, accept: Callable[[], Delivery]) -> Delivery:
+    """What `accept` makes, or what the same button made a moment ago: the unique token decides, not a look before."""
+    try:
+        with transaction.atomic():
+            return accept()
+    except IntegrityError:
+        made = Delivery.objects.filter(form_token=form_token).first() if form_token else None
+        if made is None:
+            raise
+        return made
 
 
 def _owe(
@@ -216,7 +232,7 @@ def transmit(claimed: Claimed) -> Outcome:
         answer = http.post(
             claimed.url,
             body=bytes(claimed.delivery.body),
-            headers=claimed.headers,
+            platform_headers=claimed.headers,
             deadline=settings.DELIVERY_DEADLINE,
         )
     except http.SendFailed as failure:

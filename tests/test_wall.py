@@ -1,0 +1,219 @@
+"""The wall between teams: every route of the URL resolver is asked for another team's rows, with every method.
+
+Routes come from the resolver, so a new page cannot be forgotten: one that takes an argument this test does not know
+fails it.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from agents import models as agents
+from chatzuri import models as floor
+from tests.factories import (
+    PASSWORD,
+    make_agent,
+    make_api_key,
+    make_bin,
+    make_conversation,
+    make_credential,
+    make_customer,
+    make_delivery,
+    make_endpoint,
+    make_team,
+    make_tool,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+METHODS = ("get", "post", "put", "patch", "delete")
+# Pages about nobody's rows: they answer anybody alike.
+PUBLIC = {"admin/login/", "admin/logout/", "admin/jsi18n/", "api/v1/schema", "api/docs", ""}
+
+
+def routes(patterns: Any = None, prefix: str = "") -> Iterator[str]:
+    for entry in get_resolver().url_patterns if patterns is None else patterns:
+        route = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from routes(entry.url_patterns, route)
+        elif isinstance(entry, URLPattern):
+            yield route
+
+
+@pytest.fixture
+def theirs() -> dict[str, Any]:
+    """One row of every kind, all of team A."""
+    team = make_team(name="Secretive Alpha")
+    make_user(team=team, email="alpha@example.com", name="Alpha Person")
+    endpoint = make_endpoint(team=team, name="alpha-endpoint", url="https://alpha.example/hook")
+    agent = make_agent(team=team, name="alpha-agent")
+    tool = make_tool(agent=agent, endpoint=endpoint, title="alpha-tool")
+    conversation = make_conversation(agent=agent, customer=make_customer(team=team, name="alpha-customer"))
+    message = conversation.say(role="customer", text="alpha-words")
+    turn = agents.Turn.objects.create(conversation=conversation, message=message)
+    delivery = make_delivery(endpoint=endpoint, data={"secret": "alpha-data"})
+    call = agents.ToolCall.objects.create(
+        agent=agent, conversation=conversation, turn=turn, tool=tool, tool_name=tool.name, key="alpha", arguments={}
+    )
+    make_api_key(team=team)
+    rows: dict[str, Any] = {
+        "bin": make_bin(team=team, name="alpha-bin"),
+        "credential": make_credential(team=team),
+        "apikey": floor.ApiKey.objects.get(team=team),
+        "team": team,
+        "membership": floor.Membership.objects.get(team=team),
+        "user": floor.User.objects.get(email="alpha@example.com"),
+    }
+    rows |= {"endpoint": endpoint, "agent": agent, "tool": tool, "conversation": conversation, "turn": turn}
+    rows |= {"delivery": delivery, "event": delivery.event, "toolcall": call, "customer": conversation.customer}
+    return rows
+
+
+def admin_requests(theirs: dict[str, Any]) -> Iterator[str]:
+    """Every admin route with an argument, filled with the id of team A's row of that model."""
+    for route in routes():
+        if not route.startswith("admin/") or "<" not in route:
+            continue
+        found = re.match(r"admin/(?:chatzuri|webhooks|agents)/(\w+)/", route)
+        if found is None:
+            continue
+        row = theirs.get(found[1])
+        assert row is not None, f"{route}: this test has no row of {found[1]}; give it one"
+        yield "/" + re.sub(r"<[^>]+>", str(row.pk), route)
+
+
+@pytest.fixture
+def stranger() -> Client:
+    """An owner of team B."""
+    user = make_user(team=make_team(name="Beta"), email="beta@example.com")
+    client = Client(raise_request_exception=True)
+    assert client.login(request=None, username=user.email, password=PASSWORD)
+    return client
+
+
+def snapshot() -> dict[str, Any]:
+    ours = [model for app in ("chatzuri", "webhooks", "agents") for model in apps.get_app_config(app).get_models()]
+    skipped = {"last_used_at", "last_login"}
+    return {
+        model._meta.label: [
+            {name: value for name, value in row.items() if name not in skipped}
+            for row in model._default_manager.order_by("pk").values()
+        ]
+        for model in ours
+    }
+
+
+def test_every_admin_page_of_another_teams_row_is_not_found(theirs, stranger):
+    paths = list(admin_requests(theirs))
+    before = snapshot()
+    assert len(paths) > 20
+    for path in paths:
+        for method in METHODS:
+            response = getattr(stranger, method)(path)
+            assert response.status_code in (404, 405), f"{method} {path} answered {response.status_code}"
+            assert_silent(path, response)
+    assert snapshot() == before
+
+
+def test_every_admin_list_is_silent_about_other_teams(theirs, stranger):
+    lists = [r for r in routes() if re.fullmatch(r"admin/(chatzuri|webhooks|agents)/\w+/(add/)?", r)]
+    assert len(lists) > 10
+    for route in ["admin/", *lists]:
+        for query in ("", "?q=alpha"):
+            response = stranger.get(f"/{route}{query}")
+            assert response.status_code in (200, 302, 403), f"{route} answered {response.status_code}"
+            assert_silent(route, response)
+
+
+def test_lookups_in_the_query_string_do_not_reach_over_the_wall(theirs, stranger):
+    for model in ("agents/tool", "webhooks/delivery", "agents/conversation", "webhooks/endpoint"):
+        for lookup in ("team__name__startswith=S", "agent__team__name__startswith=S", "endpoint__team__name=S"):
+            response = stranger.get(f"/admin/{model}/?{lookup}")
+            assert response.status_code in (200, 302, 400, 404)
+            assert_silent(model, response)
+
+
+def test_autocomplete_never_offers_another_teams_rows(theirs, stranger):
+    for app, model, name in [("agents", "tool", "endpoint"), ("webhooks", "endpoint", "credential")]:
+        query = f"?app_label={app}&model_name={model}&field_name={name}&term=alpha"
+        response = stranger.get(f"/admin/autocomplete/{query}")
+        assert response.status_code in (200, 403, 404)
+        assert_silent("autocomplete", response)
+
+
+def test_actions_with_posted_ids_touch_nothing_of_another_team(theirs, stranger):
+    before = snapshot()
+    for route in [r for r in routes() if re.fullmatch(r"admin/(chatzuri|webhooks|agents)/\w+/", r)]:
+        row = theirs.get(route.split("/")[2])
+        for action in ("delete_selected", "release", "discard", "pause", "resume", "revoke", "resend"):
+            data = {"action": action, "_selected_action": [row.pk if row else 1], "post": "yes", "select_across": "1"}
+            assert_silent(route, stranger.post(f"/{route}", data))
+    after = snapshot()
+    for label in before:
+        assert after[label] == before[label], label
+
+
+def api_paths(theirs: dict[str, Any]) -> list[str]:
+    values = {
+        "agent_id": theirs["agent"].public_id,
+        "delivery_id": theirs["delivery"].public_id,
+        "turn_id": theirs["turn"].public_id,
+        "name": "webhook_trigger",
+    }
+    paths = []
+    for route in [r for r in routes() if r.startswith("api/v1/") and "<" in r]:
+        names = re.findall(r"<(?:\w+:)?(\w+)>", route)
+        unknown = [name for name in names if name not in values and name != "unknown"]
+        assert not unknown, f"{route}: this test does not know {unknown}"
+        if "unknown" not in names:
+            paths.append("/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found: values[found[1]], route))
+    return paths
+
+
+def test_every_api_route_answers_404_for_another_teams_ids(theirs):
+    key = make_api_key(team=make_team(name="Beta"))
+    client = Client(headers={"Authorization": f"Bearer {key}"})
+    paths, before = api_paths(theirs), snapshot()
+    assert len(paths) >= 4
+    for path in paths:
+        for method in METHODS:
+            body = {"message": "hello", "arguments": {"payload": {}}}
+            extra = {} if method == "get" else {"data": body, "content_type": "application/json"}
+            response = getattr(client, method)(path, **extra)
+            assert response.status_code in (404, 405), f"{method} {path} answered {response.status_code}"
+            assert response["Content-Type"].startswith("application/problem+json")
+            assert_silent(path, response)
+    assert snapshot() == before
+
+
+def test_another_teams_id_reads_like_an_unknown_one(theirs):
+    client = Client(headers={"Authorization": f"Bearer {make_api_key(team=make_team())}"})
+    real = client.get(f"/api/v1/deliveries/{theirs['delivery'].public_id}")
+    made_up = client.get("/api/v1/deliveries/dlv_00000000000000000000000000")
+    assert (real.status_code, real.content) == (made_up.status_code, made_up.content)
+
+
+def test_without_a_key_or_a_login_nothing_is_shown(theirs):
+    client = Client()
+    for path in api_paths(theirs):
+        response = client.get(path)
+        assert response.status_code in (401, 405)
+        assert_silent(path, response)
+    for path in admin_requests(theirs):
+        response = client.get(path)
+        assert response.status_code in (302, 404)
+        assert_silent(path, response)
+
+
+def assert_silent(path: str, response: Any) -> None:
+    """Nothing of team A's words in the answer. The path itself may be repeated."""
+    text = b"".join(response).decode() if response.streaming else response.content.decode()
+    for word in ("Secretive", "alpha-", "alpha@", "alpha.example", "Alpha Person"):
+        assert word not in text.replace("?q=alpha", ""), f"{path} says {word!r}"
+
+
