@@ -178,8 +178,8 @@ APPEND_SLASH = True
 # --- API -------------------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["chatzuri.api.ApiKeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["chatzuri.api.HasApiKey"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["chatzuri.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["chatzuri.authentication.HasApiKey"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
