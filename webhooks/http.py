@@ -260,13 +260,16 @@ class Exchange(BaseAdapter):
             connection.settimeout(max(min(CONNECT_SECONDS, self._deadline.remaining()), 0.001))
             connection.connect((str(ip), self._destination.port))
             peer = connection.getpeername()[0]
-        except TimeoutError:
-            raise _not_sent("connect_timeout") from None
         except OSError as error:
-            raise _not_sent("network_unreachable" if error.errno in _UNREACHABLE else "connect") from None
+            raise _not_sent(self._why_no_connection(error)) from None
         if ip_address(peer) != ip:
             raise _not_sent("wrong_peer")
         connection.settimeout(self._deadline.remaining() + GRACE)
+
+    def _why_no_connection(self, error: OSError) -> str:
+        if isinstance(error, TimeoutError) or not self._deadline.remaining():
+            return "connect_timeout"
+        return "network_unreachable" if error.errno in _UNREACHABLE else "connect"
 
     def _secure(self) -> None:
         """The certificate must be for the name, whatever address we are connected to."""
@@ -306,7 +309,7 @@ class Exchange(BaseAdapter):
         try:
             return answers.read_head(stream)
         except NoAnswer:
-            code = "deadline" if self._deadline.passed or not self._deadline.remaining() else "closed"
+            code = "closed" if self._deadline.remaining() else "deadline"
             raise NoAnswer(code, _NO_ANSWER[code]) from None
 
 

@@ -186,9 +186,14 @@ def test_the_operator_may_allow_ports(settings: Any) -> None:
 
 
 def test_a_megabyte_is_refused_at_once() -> None:
-    began = time.perf_counter()
-    assert reason("http://" + "é" * 1_000_000) == Reason.TOO_LONG
-    assert time.perf_counter() - began < 0.01
+    url = "http://" + "é" * 1_000_000
+
+    def seconds() -> float:
+        began = time.perf_counter()
+        assert reason(url) == Reason.TOO_LONG
+        return time.perf_counter() - began
+
+    assert min(seconds() for _ in range(5)) < 0.01
 
 
 @given(st.text(max_size=60) | st.from_regex(r"https?://[\[\]a-z0-9.:@%#?/\\-]{0,40}", fullmatch=True))
