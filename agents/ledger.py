@@ -1,0 +1,323 @@
+"""The ledger of decisions: one wish of a brain or a caller becomes one call, and the same call is made once.
+
+Two keys guard it, both unique in the database. The *call key* (turn, step, ordinal; or what the API caller sent)
+stops the same step from running twice. The *intent* (scope, tool, digest of the arguments) stops a brain that says the
+same thing again under a new id. Call, intent and delivery are written in one transaction before anything leaves, so a
+worker that dies leaves either nothing at all or a delivery whose outcome can be looked up.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from agents.models import Agent, Conversation, Intent, Tool, ToolCall, Turn
+from agents.tools import PREPARE, RUN
+from agents.tools.arguments import NotJson, digest, faults, read
+from agents.tools.failures import ToolFailed
+from agents.waking import listen, wake
+from chatzuri import relay
+from webhooks.models import Delivery
+
+Status = ToolCall.Status
+State = Delivery.State
+
+# The receiver surely never saw these, so the same wish may be tried again.
+NEVER_SEEN = (State.NOT_SENT, State.BLOCKED, State.CANCELLED, State.EXPIRED)
+FORGOTTEN_AFTER = timedelta(seconds=20)
+
+
+class KeyReused(Exception):
+    """This key already stands for another call. Use a new key for a new wish, the old one to ask again."""
+
+
+class InsideTransaction(RuntimeError):
+    """A tool was to run inside a transaction; whatever it sends must be on disk first."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked for, read and judged, before anything is written down."""
+
+    agent: Agent
+    tool: Tool | None
+    tool_name: str
+    arguments: dict[str, Any]
+    refusal: str = ""
+
+    @property
+    def digest(self) -> str:
+        return digest(self.arguments)
+
+
+# --- for everybody ---------------------------------------------------------------------------------------------------
+
+
+def call(
+    *,
+    agent: Agent,
+    tool_name: str,
+    arguments: str | Mapping[str, Any],
+    key: str,
+    conversation: Conversation | None = None,
+    turn: Turn | None = None,
+    dry_run: bool = False,
+    reason: str = "",
+) -> ToolCall:
+    """Make a call and see it through; for workers only. What a model does wrong comes back as a refused call.
+
+    `arguments` may be the text a model wrote. A call whose key is known gives the stored outcome. Raises `KeyReused`
+    where that key stands for something else, and nothing else on purpose.
+    """
+    if dry_run:
+        return rehearse(agent=agent, tool_name=tool_name, arguments=arguments, conversation=conversation)
+    begun = begin(
+        agent=agent,
+        tool_name=tool_name,
+        arguments=arguments,
+        key=key,
+        conversation=conversation,
+        turn=turn,
+        reason=reason,
+    )
+    return complete(begun)
+
+
+def request(
+    *,
+    agent: Agent,
+    tool_name: str,
+    arguments: Mapping[str, Any],
+    key: str = "",
+    conversation: Conversation | None = None,
+    reason: str = "",
+    dry_run: bool = False,
+) -> ToolCall:
+    """For web threads: accept a call, so that a worker runs it after the commit. Opens no socket; then `wait` for it.
+
+    Everything that will be sent is written down here; the task carries the call's id only. Raises `KeyReused`.
+    """
+    if dry_run:
+        return rehearse(agent=agent, tool_name=tool_name, arguments=arguments, conversation=conversation)
+    with transaction.atomic():
+        begun = begin(
+            agent=agent, tool_name=tool_name, arguments=arguments, key=key, conversation=conversation, reason=reason
+        )
+        if begun.status == Status.RUNNING:
+            transaction.on_commit(partial(wake, "agents.tasks.run_tool_call", tool_call_id=begun.pk))
+    return begun
+
+
+def wait(begun: ToolCall, *, timeout: float = 15) -> ToolCall:
+    """The call as it is when a worker is through with it, or when the time is up: then it is still running."""
+    if begun.status != Status.RUNNING:
+        return begun
+
+    def is_over() -> bool:
+        return not ToolCall.objects.filter(pk=begun.pk, status=Status.RUNNING).exists()
+
+    if not is_over():
+        for _ in listen(f"call:{begun.public_id}", is_over=is_over, timeout=timeout):
+            pass
+    return _loaded(begun.pk)
+
+
+def find_tool(agent: Agent, name: str) -> Tool | None:
+    """Looked up at call time, so that a tool that is switched off stops at once, in open conversations too."""
+    return agent.tools.on().filter(name=name).select_related("endpoint__credential").first()
+
+
+def is_error(done: ToolCall) -> bool:
+    return bool((done.result or {}).get("is_error", done.status in (Status.FAILED, Status.REFUSED)))
+
+
+def rehearse(
+    *,
+    agent: Agent,
+    tool_name: str,
+    arguments: str | Mapping[str, Any],
+    conversation: Conversation | None = None,
+) -> ToolCall:
+    """What would happen, without a row and without a delivery. The call that comes back is not saved."""
+    wish = _wish(agent, tool_name, arguments)
+    would = ToolCall(
+        agent=agent, conversation=conversation, tool=wish.tool, tool_name=wish.tool_name, arguments=wish.arguments
+    )
+    would.status = Status.REFUSED if wish.refusal else Status.FIRED
+    structured = {"dry_run": True} if wish.refusal else {"dry_run": True, "would_send": wish.arguments}
+    text = wish.refusal or "Dry run: this would be sent. Nothing left."
+    would.result = {"text": text, "structured": structured, "is_error": bool(wish.refusal)}
+    return would
+
+
+# --- beginning: all of it in one transaction -------------------------------------------------------------------------
+
+
+def begin(
+    *,
+    agent: Agent,
+    tool_name: str,
+    arguments: str | Mapping[str, Any],
+    key: str = "",
+    conversation: Conversation | None = None,
+    turn: Turn | None = None,
+    reason: str = "",
+) -> ToolCall:
+    """Write the call down with its decision: refused, a repeat, or a delivery that is ready to be sent."""
+    wish = _wish(agent, tool_name, arguments)
+    with transaction.atomic():
+        row = ToolCall(
+            agent=agent,
+            conversation=conversation,
+            turn=turn,
+            tool=wish.tool,
+            tool_name=wish.tool_name,
+            key=key or f"once:{uuid.uuid4().hex}",
+            arguments=wish.arguments,
+            reason=reason[:500],
+        )
+        known = _write_down(row)
+        if known is not None:
+            return _the_same(known, wish)
+        _decide(row, wish)
+    return row
+
+
+def _wish(agent: Agent, tool_name: str, raw: str | Mapping[str, Any]) -> Wish:
+    name = tool_name[:200]
+    tool = find_tool(agent, name)
+    try:
+        arguments = read(raw)
+    except NotJson as error:
+        return Wish(agent, tool, name, {"unreadable": str(raw)[:2000]}, f"The arguments do not fit: {error}.")
+    if tool is None:
+        kept = {} if faults(arguments, {}) else arguments
+        return Wish(agent, None, name, kept, f"There is no tool {name!r}, or it is switched off. Nothing was sent.")
+    if found := faults(arguments, tool.schema()):
+        kept = {} if faults(arguments, {}) else arguments
+        return Wish(agent, tool, name, kept, f"The arguments do not fit: {'; '.join(map(str, found))}")
+    return Wish(agent, tool, name, arguments)
+
+
+def _write_down(row: ToolCall) -> ToolCall | None:
+    """Insert the row; or give the one that has its key already. A racing insert waits for the other's commit here."""
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        known = ToolCall.objects.filter(key=row.key).first()
+        if known is None:
+            raise
+        return _loaded(known.pk)
+    return None
+
+
+def _the_same(known: ToolCall, wish: Wish) -> ToolCall:
+    asked = (known.agent_id, known.tool_name, digest(known.arguments))
+    if asked != (wish.agent.pk, wish.tool_name, wish.digest):
+        raise KeyReused("This key was used for a call with other arguments.")
+    return known
+
+
+def _decide(row: ToolCall, wish: Wish) -> None:
+    if wish.refusal or wish.tool is None:
+        _refuse(row, wish.refusal)
+        return
+    intent = None if wish.tool.repeats == Tool.Repeats.ALLOW else _locked_intent(row, wish.tool, wish.digest)
+    if intent and (first := _still_counts(intent, wish.tool)):
+        row.duplicate_of = first
+        row.save(update_fields=["duplicate_of"])
+        return
+    try:
+        with transaction.atomic():
+            row.delivery = PREPARE[wish.tool.kind](row, wish.tool)
+    except ToolFailed as failure:
+        _refuse(row, str(failure))
+        return
+    row.save(update_fields=["delivery"])
+    if intent:
+        Intent.objects.filter(pk=intent.pk).update(call=row, fired_at=Now())
+
+
+def _refuse(row: ToolCall, sentence: str) -> None:
+    row.finish(
+        status=Status.REFUSED,
+        result={"text": sentence, "structured": {"success": False, "outcome": "refused"}, "is_error": True},
+    )
+
+
+def _locked_intent(row: ToolCall, tool: Tool, arguments_digest: str) -> Intent:
+    """Whoever asks for the same at the same moment waits here until this transaction is over."""
+    scope = row.conversation.public_id if row.conversation else row.agent.public_id
+    intent, _ = Intent.objects.select_for_update().get_or_create(scope=scope, tool=tool, digest=arguments_digest)
+    return intent
+
+
+def _still_counts(intent: Intent, tool: Tool) -> ToolCall | None:
+    """The first call, unless the tool's policy or that call's fate allows another one."""
+    if intent.call_id is None:
+        return None
+    recent = (
+        Q() if tool.repeats == Tool.Repeats.ONCE else Q(fired_at__gt=Now() - timedelta(minutes=tool.repeat_minutes))
+    )
+    if not Intent.objects.filter(recent, pk=intent.pk).exists():
+        return None
+    first = _loaded(intent.call_id)
+    if first.delivery is not None and first.delivery.state in NEVER_SEEN:
+        return None
+    return first
+
+
+# --- completing: outside of every transaction ------------------------------------------------------------------------
+
+
+def run(*, tool_call_id: int) -> None:
+    """A worker's part of `request`. Running it twice changes nothing."""
+    complete(_loaded(tool_call_id))
+
+
+def complete(begun: ToolCall) -> ToolCall:
+    """See a call through. A finished one comes back as it is; one that another worker is at is waited for."""
+    if begun.status != Status.RUNNING:
+        return begun
+    if connection.in_atomic_block:
+        raise InsideTransaction("complete() lets a tool send something: call it outside of transactions.")
+    if begun.duplicate_of is not None:
+        _repeat(begun, complete(_loaded(begun.duplicate_of.pk)))
+    elif begun.delivery is None or begun.tool is None:
+        _refuse(begun, "This call was left behind before anything was sent. Nothing left.")
+    else:
+        result = RUN[begun.tool.kind](begun)
+        begun.finish(status=Status.FIRED if result.success else Status.FAILED, result=result.as_json())
+    relay.tell(f"call:{begun.public_id}", {"type": "done", "status": begun.status})
+    return begun
+
+
+def _repeat(row: ToolCall, first: ToolCall) -> None:
+    """The first receipt again: asked twice, sent once."""
+    receipt = first.result or {}
+    text = f"This was asked before and is not sent again. What became of it: {receipt.get('text', 'unknown.')}"
+    row.finish(status=Status.REPEATED, result=receipt | {"text": text})
+
+
+def _loaded(pk: int) -> ToolCall:
+    related = ("agent", "tool", "conversation", "delivery", "duplicate_of__delivery")
+    return ToolCall.objects.select_related(*related).get(pk=pk)
+
+
+# --- sweeping --------------------------------------------------------------------------------------------------------
+
+
+def sweep() -> int:
+    """Wake a worker for accepted calls that nobody came for. Calls of a turn come back with their turn."""
+    forgotten = ToolCall.objects.filter(status=Status.RUNNING, turn=None, created_at__lt=Now() - FORGOTTEN_AFTER)
+    keys = list(forgotten.order_by(F("pk")).values_list("pk", flat=True)[:500])
+    for key in keys:
+        wake("agents.tasks.run_tool_call", tool_call_id=key)
+    return len(keys)

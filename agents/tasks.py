@@ -1,0 +1,31 @@
+from celery import shared_task
+
+from agents import ledger, llm, turns
+from agents.models import Agent
+from chatzuri import relay
+
+
+@shared_task
+def take_turn(*, turn_id: int) -> None:
+    turns.take_turn(turn_id=turn_id)
+
+
+@shared_task
+def run_tool_call(*, tool_call_id: int) -> None:
+    ledger.run(tool_call_id=tool_call_id)
+
+
+@shared_task
+def sweep_turns() -> None:
+    turns.sweep()
+    ledger.sweep()
+
+
+@shared_task
+def test_brain(*, agent_id: int, channel: str) -> None:
+    """Make one real tool call and tell whoever waits on `channel` how it went."""
+    try:
+        sentence, ok = llm.check(Agent.objects.get(pk=agent_id)), True
+    except llm.BrainFailed as failure:
+        sentence, ok = failure.sentence, False
+    relay.tell(channel, {"type": "done", "ok": ok, "sentence": sentence})
