@@ -1,0 +1,166 @@
+"""The agent's tools for an outside agent back end: the catalogue, and one call at a time."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.http import parse_etags
+from drf_spectacular.utils import extend_schema
+from rest_framework import exceptions, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from agents import ledger
+from agents.api import tools_docs
+from agents.api.base import AgentView, conversation_of
+from agents.api.dialects import DIALECTS, version
+from agents.models import Agent, Conversation, Tool, ToolCall
+from chatzuri.api import Problem, find
+from webhooks.api import wrong_parameter
+
+# A delivery may take ten seconds; waking a worker and writing things down come on top.
+CALL_WAIT = 20.0
+LONGEST_KEY = 200
+
+
+class ArgumentsField(serializers.Field[Any, Any, Any, Any]):
+    """An object that is handed on as it came; whether it fits is the tool's schema to say."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            raise serializers.ValidationError("Send an object.")
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class CallRequestSerializer(serializers.Serializer[Any]):
+    arguments = ArgumentsField(help_text="What the tool's schema asks for.")
+    conversation_id = serializers.CharField(max_length=40, required=False, allow_null=True, allow_blank=True)
+    tool_call_id = serializers.CharField(
+        max_length=200,
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        help_text="The model's id of this call. Without `Idempotency-Key` a repeat is recognised by it, within the "
+        "conversation.",
+    )
+    reason = serializers.CharField(
+        max_length=500, required=False, allow_null=True, allow_blank=True, help_text="Why the agent calls; for the log."
+    )
+    dry_run = serializers.BooleanField(default=False, help_text="Check and answer, but send nothing.")
+
+
+class Catalogue(AgentView):
+    @extend_schema(**tools_docs.CATALOGUE)
+    def get(self, request: Request, agent_id: str) -> Response:
+        dialect = request.query_params.get("dialect", "mcp")
+        if dialect not in DIALECTS:
+            raise wrong_parameter("dialect", f"Choose one of {', '.join(DIALECTS)}.")
+        tools = list(callable_tools(self.agent(agent_id)))
+        known = version(tools)
+        headers = {"ETag": f'"{known}-{dialect}"', "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+        if is_known(request, headers["ETag"]):
+            return Response(status=304, headers=headers)
+        return Response({"version": known, "dialect": dialect, "tools": DIALECTS[dialect](tools)}, headers=headers)
+
+
+class ToolCalls(AgentView):
+    @extend_schema(**tools_docs.CALL, request=CallRequestSerializer)
+    def post(self, request: Request, agent_id: str, name: str) -> Response:
+        agent = self.working_agent(agent_id)
+        tool = tool_named(agent, name)
+        asked = CallRequestSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        asked = asked.validated_data
+        check_arguments(tool, asked["arguments"])
+        conversation = conversation_of(agent, asked.get("conversation_id"))
+        if asked["dry_run"]:
+            given = {"agent": agent, "tool_name": tool.name, "arguments": asked["arguments"]}
+            return Response(describe(ledger.rehearse(**given, conversation=conversation)))
+        return answer(request, ledger.wait(accept(request, tool, asked, conversation), timeout=CALL_WAIT))
+
+
+class ToolCallDetail(AgentView):
+    @extend_schema(**tools_docs.CALL_DETAIL)
+    def get(self, request: Request, agent_id: str, name: str, call_id: str) -> Response:
+        calls = ToolCall.objects.filter(agent=self.agent(agent_id), tool_name=name)
+        call = find(calls.select_related("duplicate_of"), call_id, what="call of this tool")
+        return Response(describe(call))
+
+
+def callable_tools(agent: Agent) -> Any:
+    """Only what would run if it were called now."""
+    return agent.tools.on().order_by("name") if agent.is_active else Tool.objects.none()
+
+
+def is_known(request: Request | HttpRequest, etag: str) -> bool:
+    known = parse_etags(request.headers.get("If-None-Match", ""))
+    return "*" in known or etag in [tag.removeprefix("W/") for tag in known]
+
+
+def tool_named(agent: Agent, name: str) -> Tool:
+    """A tool that is switched off is as good as none: it stops at once, for everybody."""
+    tool = ledger.find_tool(agent, name) if name.isprintable() else None
+    if tool is None:
+        raise exceptions.NotFound("This agent has no tool with this name that is switched on.")
+    return tool
+
+
+def check_arguments(tool: Tool, given: dict[str, Any]) -> None:
+    if faults := ledger.check_arguments(tool, given):
+        errors = [{"pointer": f"/arguments{fault.pointer}", "detail": fault.detail} for fault in faults]
+        raise Problem(422, "Arguments do not fit", "The arguments do not fit the tool's schema.", errors=errors)
+
+
+def accept(request: Request, tool: Tool, asked: dict[str, Any], conversation: Conversation | None) -> ToolCall:
+    """Write the call down. A worker runs it: this process opens no socket to a customer's address."""
+    try:
+        return ledger.request(
+            agent=tool.agent,
+            tool_name=tool.name,
+            arguments=asked["arguments"],
+            key=ledger.caller_key(
+                agent=tool.agent,
+                idempotency_key=idempotency_key(request),
+                tool_call_id=asked.get("tool_call_id") or "",
+                # A model counts its calls anew in every conversation, so its ids hold only there.
+                scope=conversation.public_id if conversation else "",
+            ),
+            conversation=conversation,
+            reason=asked.get("reason") or "",
+        )
+    except ledger.KeyReused as reused:
+        raise Problem(409, "Key used before", str(reused)) from None
+
+
+def idempotency_key(request: Request) -> str:
+    given = str(request.headers.get("Idempotency-Key", "")).strip()
+    if len(given) > LONGEST_KEY:
+        raise Problem(400, "Malformed request", f"Idempotency-Key may have {LONGEST_KEY} characters.")
+    return given
+
+
+def answer(request: Request, call: ToolCall) -> Response:
+    if call.status != ToolCall.Status.RUNNING:
+        return Response(describe(call))
+    where = reverse("api-tool-call", args=[call.agent.public_id, call.tool_name, call.public_id])
+    headers = {"Location": request.build_absolute_uri(where), "Retry-After": "2"}
+    return Response(describe(call), status=202, headers=headers)
+
+
+def describe(call: ToolCall) -> dict[str, Any]:
+    """The result, in names that map one to one to MCP's content, structuredContent and isError."""
+    result = call.result or {}
+    structured = result.get("structured") or {}
+    return {
+        "id": call.public_id if call.pk else None,  # a rehearsed call leaves nothing to ask for
+        "tool": call.tool_name,
+        "status": call.status,
+        "is_error": ledger.is_error(call),
+        "content": [{"type": "text", "text": result["text"]}] if result.get("text") else [],
+        "structured": structured,
+        "duplicate_of": call.duplicate_of.public_id if call.duplicate_of else None,
+        "dry_run": bool(structured.get("dry_run")),
+    }
