@@ -86,6 +86,7 @@ UNFOLD: dict[str, Any] = {
     "GLOBAL_CALLBACK": "chatzuri.unfold.around_every_page",
     "STYLES": [_static("chatzuri/admin.css")],
     "SCRIPTS": [_static("chatzuri/admin.js")],
+    "DASHBOARD_CALLBACK": "agents.dashboard.callback",
     "SIDEBAR": {"navigation": "chatzuri.unfold.navigation"},
     "COLORS": {
         "primary": {

@@ -1,0 +1,161 @@
+"""The two forms of an agent: what it is, and what it may do."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django import forms
+from django.core.exceptions import ValidationError
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldAdminURLInputWidget,
+    UnfoldBooleanSwitchWidget,
+    UnfoldBooleanWidget,
+)
+
+from agents.brains.offline import OfflineBrain
+from agents.models import Agent, Tool
+from chatzuri.credentials import mask
+from webhooks.models import Endpoint
+
+LANGUAGE_MODEL = "Language model: any server that speaks the OpenAI format. Messages of your customers are sent to it."
+
+
+class AgentForm(forms.ModelForm):
+    """The stored model key is never shown, and is only ever sent to the address it was typed for."""
+
+    new_api_key = forms.CharField(
+        label="Model API key",
+        required=False,
+        max_length=500,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+    )
+    forget_api_key = forms.BooleanField(label="Forget the stored key", required=False, widget=UnfoldBooleanWidget)
+
+    class Meta:
+        model = Agent
+        fields = ["name", "instructions", "greeting", "brain", "llm_base_url", "llm_model", "max_steps", "is_active"]
+        widgets = {"brain": UnfoldAdminRadioSelectWidget(radio_style=2)}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        stored = self.instance.llm_api_key if self.instance.pk else ""
+        self.stored_for = origin(self.instance.llm_base_url) if stored else ""
+        self.has_stored_key = bool(stored)
+        if "brain" not in self.fields:
+            return  # A page that may only be looked at has no fields.
+        self.fields["brain"].choices = [  # type: ignore[attr-defined]
+            (Agent.Brain.OFFLINE, OfflineBrain.describe()),
+            (Agent.Brain.LANGUAGE_MODEL, LANGUAGE_MODEL),
+        ]
+        self.fields["new_api_key"].help_text = (
+            f"Stored: {mask(stored)}. Leave it empty to keep that key."
+            if stored
+            else "Kept encrypted and never shown again. Leave it empty if your model needs none."
+        )
+        if not stored:
+            self.fields["forget_api_key"].widget = forms.HiddenInput()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        typed, forget = cleaned.get("new_api_key", ""), cleaned.get("forget_api_key", False)
+        moved = self.has_stored_key and origin(cleaned.get("llm_base_url", "")) != self.stored_for
+        if moved and not typed and not forget:
+            # Otherwise whoever may edit an agent could have its key sent to a server of their own.
+            raise ValidationError(
+                {"new_api_key": "The address changed. Type the key for it: a stored key never goes anywhere else."}
+            )
+        return cleaned
+
+    def save(self, commit: bool = True) -> Agent:
+        if typed := self.cleaned_data.get("new_api_key"):
+            self.instance.llm_api_key = typed
+        elif self.cleaned_data.get("forget_api_key"):
+            self.instance.llm_api_key = ""
+        agent: Agent = super().save(commit)
+        return agent
+
+
+def origin(url: str) -> str:
+    parts = urlsplit(url.strip())
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+class ToolForm(forms.ModelForm):
+    """A tool's row: one switch, and where it sends to: an endpoint of the team, or an address that becomes one."""
+
+    new_url = forms.CharField(
+        label="or a new URL",
+        required=False,
+        max_length=2048,
+        help_text="Typing an address here makes an endpoint of it, with a signing secret of its own.",
+        widget=UnfoldAdminURLInputWidget(attrs={"placeholder": "https://", "inputmode": "url"}),
+    )
+
+    class Meta:
+        model = Tool
+        fields = ["is_active", "endpoint", "title", "when_to_use", "example_phrases", "repeats", "repeat_minutes"]
+        widgets = {
+            "is_active": UnfoldBooleanSwitchWidget,
+            "endpoint": UnfoldAdminSelectWidget,
+            "title": UnfoldAdminTextInputWidget,
+            "when_to_use": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+            "example_phrases": UnfoldAdminTextareaWidget(attrs={"rows": 6}),
+            "repeats": UnfoldAdminSelectWidget,
+            "repeat_minutes": UnfoldAdminIntegerFieldWidget(attrs={"min": 1, "max": 1440}),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        endpoints = Endpoint.objects.of(self.instance.agent.team).order_by("name")
+        self.fields["endpoint"].queryset = endpoints  # type: ignore[attr-defined]
+        self.fields["endpoint"].empty_label = "No endpoint chosen"  # type: ignore[attr-defined]
+        self.made: Endpoint | None = None
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if url := cleaned.get("new_url"):
+            cleaned["endpoint"] = self._endpoint_for(url)
+        elif cleaned.get("is_active") and not cleaned.get("endpoint") and "endpoint" not in self.errors:
+            self.add_error("endpoint", "Choose an endpoint or type a URL before you switch it on.")
+        return cleaned
+
+    def _endpoint_for(self, url: str) -> Endpoint | None:
+        """The team's endpoint with this very address, else a new one, judged by the guard that judges all of them."""
+        team = self.instance.agent.team
+        endpoint = Endpoint(team=team, name=free_name(self.instance.agent), url=url)
+        try:
+            endpoint.full_clean()
+        except ValidationError as refusal:
+            for sentence in refusal.messages:
+                self.add_error("new_url", sentence)
+            return None
+        same = Endpoint.objects.of(team).filter(url=endpoint.url, credential=None).order_by("pk").first()
+        if same is None:
+            self.made = endpoint
+        return same or endpoint
+
+    def _get_validation_exclusions(self) -> set[str]:
+        # An endpoint that is still to be made has no key yet, which the row's constraint would take for "none".
+        pending = {"endpoint", "is_active"} if self.made else set()
+        return super()._get_validation_exclusions() | pending  # type: ignore[misc]
+
+    def save(self, commit: bool = True) -> Tool:
+        """Call inside a transaction: the endpoint and the tool are made together or not at all."""
+        if self.made is not None:
+            self.made.save()
+            self.instance.endpoint = self.made
+        tool: Tool = super().save(commit)
+        return tool
+
+
+def free_name(agent: Agent) -> str:
+    """The agent's name, with a number if the team has an endpoint of that name."""
+    taken = set(Endpoint.objects.of(agent.team).values_list("name", flat=True))
+    base = agent.name[:90]
+    names = (base if number == 1 else f"{base} {number}" for number in range(1, len(taken) + 2))
+    return next(name for name in names if name not in taken)

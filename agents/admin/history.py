@@ -1,0 +1,146 @@
+"""What chats leave behind: read, never typed into."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.decorators import display
+
+from agents.models import Conversation, Customer, ToolCall
+from agents.transcripts import SHOWN, brain_words, calls, lines, receipt
+from chatzuri.admin import ReadOnlyAdmin, TeamScopedAdmin
+
+
+def link(page: str, key: int, text: object) -> str:
+    address = reverse(f"admin:{page}_change", args=[key])
+    return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, text)
+
+
+class ChannelFilter(admin.SimpleListFilter):
+    """A fixed list: Django's own filter would offer the values of every team."""
+
+    title = parameter_name = "channel"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("api", "API"), ("playground", "Playground")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(channel=self.value()) if self.value() else queryset
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ReadOnlyAdmin):
+    team_path = "agent__team"
+    list_display = ["customer", "agent", "channel", "state_label", "last_message_at"]
+    list_filter = ["agent", ChannelFilter, "state"]
+    list_select_related = ["agent", "customer"]
+    search_fields = ["public_id", "customer__name", "customer__email", "customer__external_id"]
+    search_help_text = "Search by conversation id, or by the customer's name, e-mail address or id"
+    ordering = ["-last_message_at"]
+    change_form_template = "admin/agents/conversation/change_form.html"
+
+    class Media:
+        css = {"all": ["agents/agents.css"]}
+
+    @display(description="State", label={"Open": "success"})
+    def state_label(self, conversation: Conversation) -> str:
+        return conversation.get_state_display()
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        conversation = self.own_row(request, object_id)
+        context = {
+            "title": f"Conversation with {conversation.customer}",
+            "conversation": conversation,
+            "lines": lines(conversation),
+            "shown": SHOWN,
+            **(extra_context or {}),
+        }
+        return super().change_view(request, object_id, form_url, context)
+
+
+@admin.register(Customer)
+class CustomerAdmin(TeamScopedAdmin):
+    team_path = "team"
+    list_display = ["__str__", "email", "phone", "external_id", "created_at"]
+    search_fields = ["public_id", "name", "email", "phone", "external_id"]
+    ordering = ["-pk"]
+    readonly_fields = ["public_id", "created_at", "conversations"]
+    fields = ["name", "email", "phone", "external_id", "public_id", "created_at", "conversations"]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @display(description="Latest conversations")
+    def conversations(self, customer: Customer) -> str:
+        latest = customer.conversations.select_related("agent").order_by("-last_message_at")[:10]
+        rows = [
+            link("agents_conversation", one.pk, f"{one.agent}, {one.last_message_at:%Y-%m-%d %H:%M} UTC")
+            for one in latest
+        ]
+        return format_html("{}" + "<br>{}" * (len(rows) - 1), *rows) if rows else "None yet"
+
+
+@admin.register(ToolCall)
+class ToolCallAdmin(ReadOnlyAdmin):
+    team_path = "agent__team"
+    list_display = ["created_at", "tool_name", "agent", "status_label", "outcome"]
+    list_display_links = ["created_at", "tool_name"]
+    list_filter = ["agent", "status"]
+    search_fields = ["public_id", "conversation__public_id", "delivery__public_id"]
+    search_help_text = "Search by the id of a tool call, a conversation or a delivery"
+    ordering = ["-pk"]
+    fieldsets = [
+        ("What happened", {"fields": ["status_label", "outcome", "result_text", "created_at", "finished_at"]}),
+        ("Why", {"fields": ["why", "reason", "conversation_link"]}),
+        ("What was asked", {"fields": ["agent", "tool_name", "public_id", "arguments_json"]}),
+    ]
+    readonly_fields = [name for _, options in fieldsets for name in options["fields"]]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ToolCall]:
+        mine = super().get_queryset(request).order_by().values("pk")
+        return calls().filter(pk__in=mine).select_related("conversation")
+
+    @display(
+        description="Status",
+        label={
+            "Fired": "success",
+            "Asked again, sent once": "success",
+            "Failed": "danger",
+            "Refused": "danger",
+            "Running": "info",
+        },
+    )
+    def status_label(self, call: ToolCall) -> str:
+        return call.get_status_display()
+
+    @display(description="Outcome")
+    def outcome(self, call: ToolCall) -> str:
+        found = receipt(call)
+        if found.delivery is None:
+            return found.sentence or "–"
+        return link("webhooks_delivery", found.delivery.pk, found.sentence)
+
+    @display(description="What the agent was told")
+    def result_text(self, call: ToolCall) -> str:
+        return (call.result or {}).get("text", "") or "–"
+
+    @display(description="Decided by")
+    def why(self, call: ToolCall) -> str:
+        reply = call.turn.reply if call.turn else None
+        return brain_words(reply.brain if reply else None) or "A call over the API, without a brain."
+
+    @display(description="Conversation")
+    def conversation_link(self, call: ToolCall) -> str:
+        if call.conversation is None:
+            return "–"
+        return link("agents_conversation", call.conversation.pk, call.conversation)
+
+    @display(description="Arguments")
+    def arguments_json(self, call: ToolCall) -> str:
+        text = receipt(call).arguments
+        return format_html('<pre class="overflow-x-auto whitespace-pre-wrap break-all">{}</pre>', text)

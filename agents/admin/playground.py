@@ -1,0 +1,134 @@
+"""The playground: chat with an agent as a customer would, and see beside it what the agent decided.
+
+A web thread only writes the turn down and reads what a worker made of it; it opens no socket to anybody.
+"""
+
+import secrets
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, reverse
+from django.utils import timezone
+
+from agents import llm, turns
+from agents.models import Agent, Conversation, Turn
+from agents.transcripts import decisions, lines
+
+if TYPE_CHECKING:
+    from chatzuri.admin import TeamScopedAdmin as Base
+else:
+    Base = object
+
+CHANNEL = "playground"
+LONGEST = 4000
+PATIENCE = timedelta(seconds=5)
+
+
+def visitor(request: HttpRequest, agent: Agent) -> str:
+    """The external id under which this person plays a customer of this agent; a new one starts over."""
+    known: str = request.session.get(CHANNEL, {}).get(str(agent.pk), "")
+    return known or new_visitor(request, agent)
+
+
+def new_visitor(request: HttpRequest, agent: Agent) -> str:
+    made = f"playground-{secrets.token_hex(6)}"
+    request.session[CHANNEL] = {**request.session.get(CHANNEL, {}), str(agent.pk): made}
+    return made
+
+
+class Playground(Base):
+    def playground_urls(self) -> list[URLPattern]:
+        base = "<int:object_id>/playground/"
+        return [
+            self.page(base, self.playground_view, "playground"),
+            self.page(f"{base}say/", self.say_view, "say"),
+            self.page(f"{base}start-over/", self.start_over_view, "start_over"),
+            self.page(f"{base}turns/<int:turn_id>/reply/", self.reply_view, "turn_reply"),
+            self.page(f"{base}turns/<int:turn_id>/decision/", self.decision_view, "turn_decision"),
+        ]
+
+    def playground_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        agent = self.own_row(request, object_id)
+        conversation = Conversation.objects.filter(
+            agent=agent, channel=CHANNEL, customer__external_id=visitor(request, agent)
+        ).first()
+        latest = list(_turns(conversation).order_by("-pk")[:20]) if conversation else []
+        tools = list(agent.tools.on())
+        context = self.page_context(
+            request,
+            title=str(agent),
+            agent=agent,
+            tab="playground",
+            media=self.media,
+            brain=llm.describe(agent),
+            tools=tools,
+            examples=[phrase for tool in tools for phrase in tool.phrases[:4]][:6],
+            longest=LONGEST,
+            lines=lines(conversation) if conversation else [],
+            waiting=[_waiting(turn) for turn in reversed(latest) if not _is_over(turn)],
+            decisions=decisions(latest),
+        )
+        return TemplateResponse(request, "admin/agents/playground/page.html", context)
+
+    def say_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Take the customer's message in; the bubbles that come back ask for the rest themselves."""
+        agent = self.own_row(request, object_id)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        text = request.POST.get("text", "").strip()
+        if not text or len(text) > LONGEST:
+            return HttpResponse(f"Write between 1 and {LONGEST} characters.", status=422, content_type="text/plain")
+        if not agent.is_active:
+            return HttpResponse("This agent is not active.", status=422, content_type="text/plain")
+        turn = turns.receive(agent=agent, text=text, external_id=visitor(request, agent), channel=CHANNEL)
+        context = {"agent": agent, "message": turn.message, "waiting": _waiting(turn), "decision": decisions([turn])[0]}
+        return render(request, "admin/agents/playground/said.html", context)
+
+    def start_over_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        agent = self.own_row(request, object_id)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        new_visitor(request, agent)
+        return HttpResponseRedirect(reverse(self.url_name("playground"), args=[agent.pk]))
+
+    def reply_view(self, request: HttpRequest, object_id: int, turn_id: int) -> HttpResponse:
+        """The reply when there is one; 204, which leaves the page as it is, while there is not."""
+        agent, turn = self._turn(request, object_id, turn_id)
+        if _is_over(turn):
+            context = {"agent": agent, "turn": turn, "reply": turn.reply}
+            return render(request, "admin/agents/playground/reply.html", context)
+        waiting = _waiting(turn)
+        if not waiting["nobody_answers"]:
+            return HttpResponse(status=204)
+        return render(request, "admin/agents/playground/waiting.html", {"agent": agent, "waiting": waiting})
+
+    def decision_view(self, request: HttpRequest, object_id: int, turn_id: int) -> HttpResponse:
+        """What the agent decided in one turn; 204 while it is what the page shows already."""
+        agent, turn = self._turn(request, object_id, turn_id)
+        decision = decisions([turn])[0]
+        if request.GET.get("version") == decision.version and not decision.is_settled:
+            return HttpResponse(status=204)
+        return render(request, "admin/agents/playground/decision.html", {"agent": agent, "decision": decision})
+
+    def _turn(self, request: HttpRequest, object_id: int, turn_id: int) -> tuple[Agent, Turn]:
+        agent = self.own_row(request, object_id)
+        if request.method not in ("GET", "HEAD"):
+            raise Http404
+        turns_here = Turn.objects.filter(conversation__agent=agent, conversation__channel=CHANNEL)
+        return agent, get_object_or_404(turns_here.select_related("reply", "message"), pk=turn_id)
+
+
+def _turns(conversation: Conversation) -> Any:
+    return conversation.turns.select_related("reply", "message")
+
+
+def _is_over(turn: Turn) -> bool:
+    return turn.state in (Turn.State.DONE, Turn.State.FAILED)
+
+
+def _waiting(turn: Turn) -> dict[str, Any]:
+    nobody = turn.state == Turn.State.QUEUED and timezone.now() - turn.queued_at > PATIENCE
+    return {"turn": turn, "nobody_answers": nobody}

@@ -1,0 +1,198 @@
+"""The first page after the login: what to do next, what left, what needs a look.
+
+Every query is bounded by the newest rows of the team and runs along an index, so it costs the same with a million
+deliveries as with a thousand.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from agents.models import Agent, Tool
+from chatzuri.models import Team
+from webhooks.models import Delivery, Endpoint
+from webhooks.outcomes import describe
+
+State = Delivery.State
+COUNTED = 10_000  # The newest rows that the numbers look at; the page says so when there are more.
+JUDGED = 500  # The newest rows that say which endpoints fail.
+TONES = {State.DELIVERED: "good", State.NO_ANSWER: "warn"} | dict.fromkeys(
+    (State.HELD, State.QUEUED, State.SENDING), "wait"
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    title: str
+    text: str
+    link: str
+    done: bool
+
+
+@dataclass(frozen=True)
+class Share:
+    """One outcome of the last day. `start` and `width` place it in a bar of 100."""
+
+    state: str
+    label: str
+    tone: str
+    count: int
+    start: float
+    width: float
+
+
+@dataclass(frozen=True)
+class Notice:
+    text: str
+    link: str
+
+
+def callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Unfold's DASHBOARD_CALLBACK."""
+    team = getattr(request, "team", None)
+    if team is None:
+        return context
+    steps = get_started(team)
+    counts = outcomes_of_a_day(team)
+    return context | {
+        "steps": steps,
+        "steps_done": sum(step.done for step in steps),
+        "is_started": all(step.done for step in steps),
+        "shares": shares(counts),
+        "counted": sum(counts.values()),
+        "is_capped": sum(counts.values()) >= COUNTED,
+        "success_rate": success_rate(counts),
+        "latest": latest(team),
+        "notices": notices(team),
+    }
+
+
+def newest(team: Team, number: int) -> QuerySet[Delivery]:
+    return Delivery.objects.of(team).order_by("-pk")[:number]
+
+
+# --- get started -----------------------------------------------------------------------------------------------------
+
+
+def get_started(team: Team) -> list[Step]:
+    agent = Agent.objects.filter(team=team).order_by("pk").first()
+    tool = Tool.objects.on().filter(agent__team=team).order_by("pk").first()
+    real, test = arrived(team)
+    add_agent = reverse("admin:agents_agent_add")
+    about = (tool.agent if tool else agent) if agent else None
+    tools = reverse("admin:agents_agent_tools", args=[about.pk]) if about else add_agent
+    play = reverse("admin:agents_agent_playground", args=[about.pk]) if about else add_agent
+    return [
+        Step("Make an agent", "It talks to your customers.", add_agent, agent is not None),
+        Step("Make an endpoint", "The address that shall receive.", *_endpoint_step(team)),
+        Step(
+            "See a test event arrive", "Send one to your endpoint, or to a bin of the inspector.", tools, test or real
+        ),
+        Step("Switch a tool on", "So that the agent may send.", tools, tool is not None),
+        Step("First real delivery", "Chat in the playground until the agent sends.", play, real),
+    ]
+
+
+def _endpoint_step(team: Team) -> tuple[str, bool]:
+    return reverse("admin:webhooks_endpoint_add"), Endpoint.objects.of(team).exists()
+
+
+def arrived(team: Team) -> tuple[bool, bool]:
+    """Whether a delivery that an agent caused, and one that a person sent as a test, ever arrived.
+
+    The oldest and the newest rows tell: the first success lies at one end, and a team at work has one at the other.
+    """
+    rows = Delivery.objects.of(team).values("caused_by", "state")
+    causes = {
+        row["caused_by"]
+        for end in (rows.order_by("pk")[:JUDGED], rows.order_by("-pk")[:JUDGED])
+        for row in end
+        if row["state"] == State.DELIVERED
+    }
+    return any(cause.startswith("call_") for cause in causes), any(not cause.startswith("call_") for cause in causes)
+
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
+
+
+def outcomes_of_a_day(team: Team) -> Counter[str]:
+    since = timezone.now() - timedelta(hours=24)
+    rows = Delivery.objects.filter(pk__in=newest(team, COUNTED).values("pk"), accepted_at__gte=since)
+    return Counter(dict(rows.order_by().values_list("state").annotate(number=Count("pk"))))
+
+
+def shares(counts: Counter[str]) -> list[Share]:
+    total, start, found = sum(counts.values()) or 1, 0.0, []
+    for state in State:
+        if number := counts[state.value]:
+            width = round(100 * number / total, 2)
+            found.append(Share(state.value, state.label, TONES.get(state, "bad"), number, round(start, 2), width))
+            start += width
+    return found
+
+
+def success_rate(counts: Counter[str]) -> str:
+    """Delivered among those that were tried; empty where none was."""
+    tried = sum(number for state, number in counts.items() if state not in (*Delivery.UNFINISHED, State.CANCELLED))
+    if not tried:
+        return ""
+    rate = 100 * counts[State.DELIVERED.value] / tried
+    # Never round a failure away.
+    return "100 %" if rate == 100 else f"{min(rate, 99.9):.1f} %"
+
+
+def latest(team: Team) -> list[dict[str, Any]]:
+    rows = newest(team, 8).select_related("event", "endpoint", "attempt")
+    heavy = ("body", "event__data", "attempt__response_body", "attempt__response_headers")
+    return [{"delivery": row, "described": describe(row)} for row in rows.defer(*heavy)]
+
+
+# --- needs attention -------------------------------------------------------------------------------------------------
+
+
+def notices(team: Team) -> list[Notice]:
+    return [*_failing(team), *_paused(team), *_forgotten(team)]
+
+
+def _failing(team: Team) -> list[Notice]:
+    """Endpoints where at least half of the newest tries went wrong."""
+    rows = newest(team, JUDGED).values_list("endpoint_id", "state")
+    tried, bad = Counter[int](), Counter[int]()
+    for endpoint, state in rows:
+        if state not in (*Delivery.UNFINISHED, State.CANCELLED):
+            tried[endpoint] += 1
+            bad[endpoint] += state != State.DELIVERED
+    failing = [endpoint for endpoint in tried if bad[endpoint] * 2 >= tried[endpoint] and bad[endpoint]]
+    names = dict(Endpoint.objects.filter(pk__in=failing).values_list("pk", "name"))
+    return [
+        Notice(
+            f"{names[endpoint]}: {bad[endpoint]} of the last {tried[endpoint]} deliveries did not arrive.",
+            reverse("admin:webhooks_endpoint_change", args=[endpoint]),
+        )
+        for endpoint in failing[:5]
+    ]
+
+
+def _paused(team: Team) -> list[Notice]:
+    paused = Endpoint.objects.of(team).filter(state=Endpoint.State.PAUSED).order_by("name")[:5]
+    return [
+        Notice(
+            f"{endpoint.name} is paused: new deliveries are held.",
+            reverse("admin:webhooks_endpoint_change", args=[endpoint.pk]),
+        )
+        for endpoint in paused
+    ]
+
+
+def _forgotten(team: Team) -> list[Notice]:
+    late = Delivery.objects.of(team).forgotten(older_than=timedelta(seconds=30))
+    if not late.exists():
+        return []
+    text = "Deliveries wait for more than 30 seconds. Is the worker running?"
+    return [Notice(text, reverse("admin:webhooks_delivery_changelist"))]
