@@ -11,6 +11,8 @@ from typing import Any
 
 import redis
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +21,8 @@ KEPT_SECONDS = 120
 
 @cache
 def _client(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=20, health_check_interval=30)
+    once = Retry(NoBackoff(), 0)
+    return redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=20, health_check_interval=30, retry=once)
 
 
 def tell(channel: str, message: dict[str, Any]) -> None:

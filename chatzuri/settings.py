@@ -198,13 +198,28 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "DeliveryState": "webhooks.models.Delivery.State",
+        "ToolCallStatus": "agents.models.ToolCall.Status",
+        "FinishedTurnState": ["done", "failed"],
+        "UnfinishedTurnState": ["running"],
+    },
 }
 
 # --- Celery: wakes workers, holds no truth. No retries, no late acknowledgement, no results. -------------------------
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 20, "visibility_timeout": 3600}
+# A request that finds no broker goes on at once: the row is the truth, and the sweeper wakes again.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 1,
+    "socket_timeout": 20,
+    "visibility_timeout": 3600,
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+}
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False

@@ -84,7 +84,7 @@ def test_accepting_is_quick_and_complete_while_redis_is_away(receiver, settings)
     try:
         began = time.monotonic()
         delivery = make_delivery(endpoint=endpoint, wake=True)
-        assert time.monotonic() - began < 3  # far below any retry policy; not a measurement
+        assert time.monotonic() - began < 1
     finally:
         celery_app.conf.broker_url = celery_app.conf.broker_write_url = url
         celery_app._pool = None
