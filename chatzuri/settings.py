@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,12 +28,16 @@ def required(name: str, advice: str) -> str:
     return value
 
 
-def read(kind: str, name: str, default: Any, advice: str) -> Any:
+def read(parse: Callable[..., Any], name: str, default: Any, advice: str) -> Any:
     """A typed value; a wrong one stops the start with a sentence instead of a traceback about int()."""
     try:
-        return getattr(env, kind)(name, default=default)
+        return parse(name, default=default)
     except (ValueError, ImproperlyConfigured) as error:
         raise ImproperlyConfigured(f"{name} is not right: {advice}") from error
+
+
+def numbers(name: str, default: list[int]) -> list[int]:
+    return [int(text) for text in env.list(name, default=default)]
 
 
 def boolean(name: str, default: bool) -> bool:
@@ -51,7 +56,7 @@ def service_url(name: str, schemes: tuple[str, ...], advice: str) -> str:
 
 def encryption_keys() -> list[tuple[str, bytes]]:
     """`id:base64,…`: the first key encrypts, all of them decrypt."""
-    advice = 'Make one with: python -c "import base64,os;print(\'k1:\'+base64.b64encode(os.urandom(32)).decode())"'
+    advice = "Make one with: python -c \"import base64,os;print('k1:'+base64.b64encode(os.urandom(32)).decode())\""
     keys = []
     for entry in required("FIELD_ENCRYPTION_KEYS", advice).split(","):
         key_id, _, encoded = entry.strip().partition(":")
@@ -92,16 +97,18 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- what may leave --------------------------------------------------------------------------------------------------
 
-DELIVERY_DEADLINE = read("float", "DELIVERY_DEADLINE", 10.0, "give the seconds one delivery may take, for example 10.")
+DELIVERY_DEADLINE = read(
+    env.float, "DELIVERY_DEADLINE", 10.0, "give the seconds one delivery may take, for example 10."
+)
 ALLOW_HTTP = boolean("ALLOW_HTTP", False)
-ALLOWED_PORTS = [int(port) for port in read("list", "ALLOWED_PORTS", ["80", "443"], "give ports, for example 80,443.")]
+ALLOWED_PORTS = read(numbers, "ALLOWED_PORTS", [80, 443], "give port numbers, for example 80,443.")
 # Exactly one origin (scheme, IP literal, port) whose /inspector/ paths may be reached although the address is private.
 INSPECTOR_ORIGIN = env.str("INSPECTOR_ORIGIN", default="").rstrip("/")
 # Origins of language-model servers that may be reached although their address is private (a local Ollama, say).
 LANGUAGE_MODEL_ORIGINS = env.list("LANGUAGE_MODEL_ORIGINS", default=[])
-LANGUAGE_MODEL_TIMEOUT = read("float", "LANGUAGE_MODEL_TIMEOUT", 30.0, "give seconds, for example 30.")
-CHAT_WAIT = read("float", "CHAT_WAIT", 60.0, "give the seconds the API waits for a reply, for example 60.")
-DELIVERY_THREADS = read("int", "DELIVERY_THREADS", 16, "give a number of threads, for example 16.")
+LANGUAGE_MODEL_TIMEOUT = read(env.float, "LANGUAGE_MODEL_TIMEOUT", 30.0, "give seconds, for example 30.")
+CHAT_WAIT = read(env.float, "CHAT_WAIT", 60.0, "give the seconds the API waits for a reply, for example 60.")
+DELIVERY_THREADS = read(env.int, "DELIVERY_THREADS", 16, "give a number of threads, for example 16.")
 
 # --- Django ----------------------------------------------------------------------------------------------------------
 

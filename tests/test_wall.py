@@ -215,5 +215,3 @@ def assert_silent(path: str, response: Any) -> None:
     text = b"".join(response).decode() if response.streaming else response.content.decode()
     for word in ("Secretive", "alpha-", "alpha@", "alpha.example", "Alpha Person"):
         assert word not in text.replace("?q=alpha", ""), f"{path} says {word!r}"
-
-

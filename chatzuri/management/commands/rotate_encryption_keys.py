@@ -31,7 +31,9 @@ class Command(BaseCommand):
         for model, field in encrypted_columns():
             done, bad = self.rotate(model, field, current)
             unreadable += bad
-            self.stdout.write(f"{model._meta.label}.{field.name}: {done} re-encrypted with {current!r}, {bad} unreadable")
+            self.stdout.write(
+                f"{model._meta.label}.{field.name}: {done} re-encrypted with {current!r}, {bad} unreadable"
+            )
         if unreadable:
             raise CommandError(f"{unreadable} secrets could not be read; keep the old keys until that is solved.")
 
