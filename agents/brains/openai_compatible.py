@@ -171,7 +171,7 @@ def _ask_of(call: messages.ToolCallPart, number: int, calls: Sequence[messages.T
 HTTP_REASONS = {
     400: (
         "http 400",
-        "The model server did not understand the request. Check the model name, and that it knows tools.",
+        "The model server did not accept the request. Check the model name, and that it knows tools.",
     ),
     401: ("http 401", "The model server refused the API key. Enter it again."),
     403: ("http 403", "The model server does not let this key use this model."),

@@ -16,29 +16,14 @@ _DOT = re.compile(r"\s*[\[(]?\s*\bdot\b\s*[\])]?\s*", re.IGNORECASE)
 _DIGITS = re.compile(r"(?<![\w.+-])\(?0[\d\s()./-]{6,18}\d(?![\w-])")
 _NAME_WORD = r"[A-Z\u00c0-\u00de][\w'\u2019-]{1,30}"
 _NAME = re.compile(
-    r"(?:\b(?i:my name is|my name's|i am|i'm|i\u2019m|this is|name:|regards,?|cheers,?|je m'appelle|me llamo|jina langu ni)"
+    r"(?:\b(?i:my name is|my name's|i am|i'm|i\u2019m|this is|name:|regards,?|cheers,?|je m'appelle|me llamo)"
     rf"\s+)({_NAME_WORD}(?:\s+{_NAME_WORD}){{0,2}})"
 )
 _ORDER = re.compile(
     r"\b(?i:order|invoice|booking)\s*(?i:number|no\.?|nr\.?)?\s*[:#]?\s*#?([A-Z]{0,4}-?\d[A-Z0-9-]{2,20})"
 )
 # Capitalised words that follow "I'm" without being a name.
-_NO_NAMES = {
-    "I",
-    "Not",
-    "Sorry",
-    "Just",
-    "Looking",
-    "Interested",
-    "Very",
-    "Here",
-    "Still",
-    "OK",
-    "Okay",
-    "The",
-    "A",
-    "An",
-}
+_NO_NAMES = set("I Not Sorry Just Looking Interested Very Here Still OK Okay The A An".split())
 
 
 def find(text: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The whole registry. `PREPARE` writes down what will happen, in a transaction; `RUN` lets it happen, outside of one."""
+"""The whole registry. `PREPARE` writes down what will happen, in a transaction; `RUN` lets it, outside of one."""
 
 from agents.tools import webhook_trigger
 
