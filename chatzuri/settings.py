@@ -11,9 +11,10 @@ import django_stubs_ext
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from chatzuri.unfold import UNFOLD as UNFOLD
+
 django_stubs_ext.monkeypatch()  # so that ModelForm[Agent] and the like can be written in annotations and bases
 
-from chatzuri.unfold import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -97,9 +98,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- what may leave --------------------------------------------------------------------------------------------------
 
-DELIVERY_DEADLINE = read(
-    env.float, "DELIVERY_DEADLINE", 10.0, "give the seconds one delivery may take, for example 10."
-)
+DELIVERY_DEADLINE = read(env.float, "DELIVERY_DEADLINE", 10.0, "give seconds for one delivery, for example 10.")
 ALLOW_HTTP = boolean("ALLOW_HTTP", False)
 ALLOWED_PORTS = read(numbers, "ALLOWED_PORTS", [80, 443], "give port numbers, for example 80,443.")
 # Exactly one origin (scheme, IP literal, port) whose /inspector/ paths may be reached although the address is private.
@@ -159,6 +158,8 @@ TEMPLATES = [
     }
 ]
 AUTH_USER_MODEL = "chatzuri.User"
+# E-mail addresses are unique without regard to case, by a constraint this check does not know.
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
