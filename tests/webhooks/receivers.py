@@ -7,9 +7,28 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+
+import pytest
+
+from webhooks import addresses, http
 
 Script = Callable[[socket.socket], None]
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+
+
+def let_in(monkeypatch: pytest.MonkeyPatch, settings: Any, *, allow_http: bool = True) -> None:
+    """Every name is 127.0.0.1, and for the test that one address, and no other, is not refused."""
+    refusal = addresses.refusal
+    monkeypatch.setattr(addresses, "refusal", lambda ip: None if str(ip) == "127.0.0.1" else refusal(ip))
+    monkeypatch.setattr(addresses, "getaddrinfo", lambda host, port, **_: answers_of(port, "127.0.0.1"))
+    settings.ALLOW_HTTP, settings.ALLOWED_PORTS, settings.INSPECTOR_ORIGIN = allow_http, range(1, 65536), ""
+
+
+def answers_of(port: int, *found: str) -> list[Any]:
+    """What the system's resolver returns."""
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port)) for ip in found]
 
 
 class Receiver:
@@ -133,3 +152,10 @@ def resetting(*, after: bytes = b"") -> Script:
 def reset(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
     connection.close()
+
+
+def outcome(receiver: Receiver, **options: Any) -> http.SendFailed:
+    with pytest.raises(http.SendFailed) as failed:
+        http.post(receiver.url(), **{"body": b"{}", "deadline": 2.0, **options})
+    assert failed.value.sentence.endswith(".")
+    return failed.value

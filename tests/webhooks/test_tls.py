@@ -11,10 +11,9 @@ import pytest
 import trustme
 
 from tests.webhooks import receivers
-from tests.webhooks.receivers import Receiver, answering
-from webhooks import addresses, http
+from tests.webhooks.receivers import OK, Receiver, answering
+from webhooks import http
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 AUTHORITY = trustme.CA()
 STRANGER = trustme.CA()
 NOW = datetime.datetime.now(datetime.UTC)
@@ -25,12 +24,8 @@ HELLO = answering(OK)
 
 @pytest.fixture(autouse=True)
 def _way_in(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
-    """Names are 127.0.0.1, which is not refused here; the authority above is the only one that is trusted."""
-    refusal = addresses.refusal
-    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
-    monkeypatch.setattr(addresses, "refusal", lambda ip: None if str(ip) == "127.0.0.1" else refusal(ip))
-    monkeypatch.setattr(addresses, "getaddrinfo", lambda *_, **__: found)
-    settings.ALLOW_HTTP, settings.ALLOWED_PORTS, settings.INSPECTOR_ORIGIN = False, range(1, 65536), ""
+    """The authority above is trusted here besides the public ones."""
+    receivers.let_in(monkeypatch, settings, allow_http=False)
     context = PRODUCTION.__wrapped__()
     AUTHORITY.configure_trust(context)
     monkeypatch.setattr(http, "ssl_context", lambda: context)
