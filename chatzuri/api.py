@@ -5,7 +5,7 @@ import logging
 import math
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Any, ClassVar, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
@@ -13,11 +13,8 @@ from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.views import defaults
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions
-from rest_framework.authentication import BaseAuthentication
-from rest_framework.authentication import BaseAuthentication
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
-from rest_framework.permissions import BasePermission
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -218,7 +215,7 @@ class AlwaysJson(BaseContentNegotiation):
 class ApiView(APIView):
     """The base of every view under /api/."""
 
-    parser_classes: ClassVar[list[type[BaseParser]]] = [JsonParser]
+    parser_classes = [JsonParser]
     content_negotiation_class = AlwaysJson
 
     @property
@@ -240,8 +237,8 @@ def find(rows: QuerySet[Row], public_id: str, *, what: str) -> Row:
 class UnknownPath(ApiView):
     """The last pattern under /api/: a wrong address is answered in the language of the API, key or not."""
 
-    authentication_classes: ClassVar[list[type[BaseAuthentication]]] = []
-    permission_classes: ClassVar[list[type[BasePermission]]] = []
+    authentication_classes = []
+    permission_classes = []
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> NoReturn:
         raise exceptions.NotFound

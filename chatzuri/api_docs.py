@@ -12,7 +12,7 @@ from chatzuri.api import Problem as ProblemError
 
 class BearerKey(OpenApiAuthenticationExtension):
     target_class = "chatzuri.authentication.ApiKeyAuthentication"
-    name = "team API key"
+    name = "TeamApiKey"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
         return {
@@ -36,7 +36,9 @@ class ProblemSerializer(serializers.Serializer[Any]):
     title = serializers.CharField(help_text="The kind of problem, the same for every occurrence.")
     status = serializers.IntegerField(help_text="The HTTP status, again.")
     detail = serializers.CharField(help_text="What is wrong this time, and often what to do.")
-    errors = FaultSerializer(many=True, required=False, help_text="One entry per fault, where the body is at fault.")
+    errors = FaultSerializer(  # type: ignore[assignment]
+        many=True, required=False, help_text="One entry per fault, where the body is at fault."
+    )
 
 
 def refused(description: str, *, example: ProblemError | None = None) -> OpenApiResponse:

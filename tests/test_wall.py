@@ -5,18 +5,15 @@ fails it.
 """
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.apps import apps
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
 
 from agents import models as agents
 from chatzuri import models as floor
 from tests.factories import (
-    PASSWORD,
     make_agent,
     make_api_key,
     make_bin,
@@ -29,20 +26,12 @@ from tests.factories import (
     make_tool,
     make_user,
 )
+from tests.routes import admin_pages, api_paths, routes
 
 pytestmark = pytest.mark.django_db
 METHODS = ("get", "post", "put", "patch", "delete")
 # Pages about nobody's rows: they answer anybody alike.
 PUBLIC = {"admin/login/", "admin/logout/", "admin/jsi18n/", "api/v1/schema", "api/docs", ""}
-
-
-def routes(patterns: Any = None, prefix: str = "") -> Iterator[str]:
-    for entry in get_resolver().url_patterns if patterns is None else patterns:
-        route = prefix + str(entry.pattern)
-        if isinstance(entry, URLResolver):
-            yield from routes(entry.url_patterns, route)
-        elif isinstance(entry, URLPattern):
-            yield route
 
 
 @pytest.fixture
@@ -74,25 +63,12 @@ def theirs() -> dict[str, Any]:
     return rows
 
 
-def admin_requests(theirs: dict[str, Any]) -> Iterator[str]:
-    """Every admin route with an argument, filled with the id of team A's row of that model."""
-    for route in routes():
-        if not route.startswith("admin/") or "<" not in route:
-            continue
-        found = re.match(r"admin/(?:chatzuri|webhooks|agents)/(\w+)/", route)
-        if found is None:
-            continue
-        row = theirs.get(found[1])
-        assert row is not None, f"{route}: this test has no row of {found[1]}; give it one"
-        yield "/" + re.sub(r"<[^>]+>", str(row.pk), route)
-
-
 @pytest.fixture
 def stranger() -> Client:
     """An owner of team B."""
     user = make_user(team=make_team(name="Beta"), email="beta@example.com")
     client = Client(raise_request_exception=True)
-    assert client.login(request=None, username=user.email, password=PASSWORD)
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     return client
 
 
@@ -109,7 +85,7 @@ def snapshot() -> dict[str, Any]:
 
 
 def test_every_admin_page_of_another_teams_row_is_not_found(theirs, stranger):
-    paths = list(admin_requests(theirs))
+    paths = list(admin_pages(theirs))
     before = snapshot()
     assert len(paths) > 20
     for path in paths:
@@ -158,23 +134,6 @@ def test_actions_with_posted_ids_touch_nothing_of_another_team(theirs, stranger)
         assert after[label] == before[label], label
 
 
-def api_paths(theirs: dict[str, Any]) -> list[str]:
-    values = {
-        "agent_id": theirs["agent"].public_id,
-        "delivery_id": theirs["delivery"].public_id,
-        "turn_id": theirs["turn"].public_id,
-        "name": "webhook_trigger",
-    }
-    paths = []
-    for route in [r for r in routes() if r.startswith("api/v1/") and "<" in r]:
-        names = re.findall(r"<(?:\w+:)?(\w+)>", route)
-        unknown = [name for name in names if name not in values and name != "unknown"]
-        assert not unknown, f"{route}: this test does not know {unknown}"
-        if "unknown" not in names:
-            paths.append("/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found: values[found[1]], route))
-    return paths
-
-
 def test_every_api_route_answers_404_for_another_teams_ids(theirs):
     key = make_api_key(team=make_team(name="Beta"))
     client = Client(headers={"Authorization": f"Bearer {key}"})
@@ -204,7 +163,7 @@ def test_without_a_key_or_a_login_nothing_is_shown(theirs):
         response = client.get(path)
         assert response.status_code in (401, 405)
         assert_silent(path, response)
-    for path in admin_requests(theirs):
+    for path in admin_pages(theirs):
         response = client.get(path)
         assert response.status_code in (302, 404)
         assert_silent(path, response)

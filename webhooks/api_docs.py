@@ -29,9 +29,11 @@ class DeliveryLineSerializer(serializers.Serializer[Any]):
     id = serializers.CharField()
     event = EventReferenceSerializer()
     endpoint = EndpointReferenceSerializer()
-    state = serializers.ChoiceField(Delivery.State.values, help_text="Where it stands.")
+    state = serializers.ChoiceField(Delivery.State.choices, help_text="Where it stands.")
     outcome = serializers.CharField(allow_null=True, help_text="The state it ended in; null until it is finished.")
-    label = serializers.CharField(help_text="The outcome in a few words, for example: rejected 503.")
+    label = serializers.CharField(  # type: ignore[assignment]
+        help_text="The outcome in a few words, for example: rejected 503."
+    )
     sentence = serializers.CharField(help_text="What happened.")
     advice = serializers.CharField(help_text="What to do next; empty where nothing is to be done.")
     seen_by_receiver = serializers.ChoiceField(["yes", "maybe", "no"], allow_null=True)

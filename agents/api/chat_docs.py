@@ -12,22 +12,27 @@ from chatzuri.api_docs import problems
 class ActionSerializer(serializers.Serializer[Any]):
     tool = serializers.CharField(help_text="Name of the tool.")
     call_id = serializers.CharField()
-    status = serializers.ChoiceField(ToolCall.Status.values)
+    status = serializers.ChoiceField(ToolCall.Status.choices)
     delivery_id = serializers.CharField(allow_null=True, help_text="Ask for it under /api/v1/deliveries/.")
     outcome = serializers.CharField(allow_null=True, help_text="What became of the delivery.")
     status_code = serializers.IntegerField(allow_null=True, help_text="What the receiver answered.")
     duplicate_of = serializers.CharField(allow_null=True, help_text="The call whose receipt this is: sent only once.")
 
 
+class TokensSerializer(serializers.Serializer[Any]):
+    input = serializers.IntegerField()
+    output = serializers.IntegerField()
+
+
 class ReplySerializer(serializers.Serializer[Any]):
     turn_id = serializers.CharField()
     state = serializers.ChoiceField(["done", "failed"], help_text="failed: the reply is an honest sentence about it.")
-    reply = serializers.CharField()
+    reply = serializers.CharField(allow_null=True)
     conversation_id = serializers.CharField()
     message_id = serializers.CharField(allow_null=True)
     actions = ActionSerializer(many=True, help_text="What the agent really did in this turn, with receipts.")
-    tokens = serializers.JSONField(allow_null=True, help_text="Tokens used by a language model.")
-    brain = serializers.JSONField(allow_null=True, help_text="Which brain wrote the reply, and why.")
+    tokens = TokensSerializer(help_text="What a language model used in this turn; zero for the offline matcher.")
+    brain = serializers.DictField(allow_null=True, help_text="Which brain wrote the reply, and why.")
 
 
 class RunningTurnSerializer(serializers.Serializer[Any]):
@@ -63,7 +68,7 @@ REPLIED = OpenApiExample(
                 "duplicate_of": None,
             }
         ],
-        "tokens": {"prompt": 412, "completion": 58, "total": 470},
+        "tokens": {"input": 412, "output": 58},
         "brain": {"kind": "llm", "model": "gpt-4.1-mini"},
     },
 )

@@ -1,5 +1,6 @@
 """The agent's tools for an outside agent back end: the catalogue, and one call at a time."""
 
+import hashlib
 from typing import Any
 
 from django.http import HttpRequest
@@ -15,6 +16,7 @@ from agents.api import tools_docs
 from agents.api.base import AgentView, conversation_of
 from agents.api.dialects import DIALECTS, version
 from agents.models import Agent, Conversation, Tool, ToolCall
+from agents.tools import arguments
 from chatzuri.api import Problem, find
 from webhooks.api import wrong_parameter
 
@@ -23,20 +25,8 @@ CALL_WAIT = 20.0
 LONGEST_KEY = 200
 
 
-class ArgumentsField(serializers.Field[Any, Any, Any, Any]):
-    """An object that is handed on as it came; whether it fits is the tool's schema to say."""
-
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        if not isinstance(data, dict):
-            raise serializers.ValidationError("Send an object.")
-        return data
-
-    def to_representation(self, value: Any) -> Any:
-        return value
-
-
 class CallRequestSerializer(serializers.Serializer[Any]):
-    arguments = ArgumentsField(help_text="What the tool's schema asks for.")
+    arguments = serializers.DictField(help_text="What the tool's schema asks for; `payload` is sent as it stands.")
     conversation_id = serializers.CharField(max_length=40, required=False, allow_null=True, allow_blank=True)
     tool_call_id = serializers.CharField(
         max_length=200,
@@ -76,9 +66,6 @@ class ToolCalls(AgentView):
         asked = asked.validated_data
         check_arguments(tool, asked["arguments"])
         conversation = conversation_of(agent, asked.get("conversation_id"))
-        if asked["dry_run"]:
-            given = {"agent": agent, "tool_name": tool.name, "arguments": asked["arguments"]}
-            return Response(describe(ledger.rehearse(**given, conversation=conversation)))
         return answer(request, ledger.wait(accept(request, tool, asked, conversation), timeout=CALL_WAIT))
 
 
@@ -109,7 +96,7 @@ def tool_named(agent: Agent, name: str) -> Tool:
 
 
 def check_arguments(tool: Tool, given: dict[str, Any]) -> None:
-    if faults := ledger.check_arguments(tool, given):
+    if faults := arguments.faults(given, tool.schema()):
         errors = [{"pointer": f"/arguments{fault.pointer}", "detail": fault.detail} for fault in faults]
         raise Problem(422, "Arguments do not fit", "The arguments do not fit the tool's schema.", errors=errors)
 
@@ -121,15 +108,10 @@ def accept(request: Request, tool: Tool, asked: dict[str, Any], conversation: Co
             agent=tool.agent,
             tool_name=tool.name,
             arguments=asked["arguments"],
-            key=ledger.caller_key(
-                agent=tool.agent,
-                idempotency_key=idempotency_key(request),
-                tool_call_id=asked.get("tool_call_id") or "",
-                # A model counts its calls anew in every conversation, so its ids hold only there.
-                scope=conversation.public_id if conversation else "",
-            ),
+            key=call_key(tool.agent, conversation, idempotency_key(request), asked.get("tool_call_id") or ""),
             conversation=conversation,
             reason=asked.get("reason") or "",
+            dry_run=asked["dry_run"],
         )
     except ledger.KeyReused as reused:
         raise Problem(409, "Key used before", str(reused)) from None
@@ -140,6 +122,16 @@ def idempotency_key(request: Request) -> str:
     if len(given) > LONGEST_KEY:
         raise Problem(400, "Malformed request", f"Idempotency-Key may have {LONGEST_KEY} characters.")
     return given
+
+
+def call_key(agent: Agent, conversation: Conversation | None, given: str, tool_call_id: str) -> str:
+    """The caller's words in a room of their agent's own; empty where there are none.
+
+    A model counts its calls anew in every conversation, so its ids hold only there.
+    """
+    scope = conversation.public_id if conversation else ""
+    words = f"key:{given}" if given else f"call:{scope}:{tool_call_id}" if tool_call_id else ""
+    return f"{agent.public_id}:{hashlib.sha256(words.encode()).hexdigest()}" if words else ""
 
 
 def answer(request: Request, call: ToolCall) -> Response:

@@ -26,7 +26,7 @@ class TextSerializer(serializers.Serializer[Any]):
 class ToolCallSerializer(serializers.Serializer[Any]):
     id = serializers.CharField(allow_null=True, help_text="null for a dry run: nothing was kept.")
     tool = serializers.CharField()
-    status = serializers.ChoiceField(ToolCall.Status.values, help_text="repeated: sent before, this is that receipt.")
+    status = serializers.ChoiceField(ToolCall.Status.choices, help_text="repeated: sent before, this is that receipt.")
     is_error = serializers.BooleanField(help_text="Tell the model that it did not work.")
     content = TextSerializer(many=True, help_text="For the model.")
     structured = serializers.DictField(help_text="For programs: the delivery, its outcome, the status code.")
