@@ -1,5 +1,6 @@
 """The base of every admin: a team sees and touches its own rows, whatever the address or the form says."""
 
+import re
 from collections.abc import Callable, Iterable
 from functools import update_wrapper
 from typing import Any, ClassVar
@@ -8,11 +9,12 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin import actions as django_actions
-from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, PermissionDenied
+from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, PermissionDenied, ValidationError
 from django.db.models import CASCADE, PROTECT, Model, ProtectedError, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
+from unfold.views import ChangeList
 
 from chatzuri.admin.filters import TeamRelatedFilter
 from chatzuri.admin.wall import is_inside, is_manager, rows_of_team, team_of
@@ -28,6 +30,15 @@ class _Forgetful:
 
     def __set__(self, admin: Any, request: HttpRequest) -> None:
         pass
+
+
+class _TeamChangeList(ChangeList):
+    """A list without filters shows everything there is: no second count, and no “show all”."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not self.has_active_filters and not self.query:
+            self.full_result_count = self.result_count
 
 
 class _TeamChoices:
@@ -100,6 +111,9 @@ class TeamScopedAdmin(_RolePermissions, _TeamChoices, ModelAdmin):
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         raise Http404
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
+        return _TeamChangeList
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
@@ -244,8 +258,20 @@ def _with_team(form: type[forms.BaseModelForm], team: Any) -> type[forms.BaseMod
         def _get_validation_exclusions(self) -> set[str]:
             return set(super()._get_validation_exclusions()) - {"team"}
 
+        def validate_constraints(self) -> None:
+            try:
+                self.instance.validate_constraints(exclude=self._get_validation_exclusions())
+            except ValidationError as broken:
+                self._update_errors(ValidationError([_as_sentence(message) for message in broken.messages]))
+
     TeamForm.__name__ = form.__name__
     return TeamForm
+
+
+def _as_sentence(message: str) -> str:
+    """Constraints are named as sentences, so their name is what the reader should see."""
+    name = re.search(r"“(\w+)”", message)
+    return name[1].replace("_", " ").capitalize() + "." if name else message
 
 
 class ReadOnlyAdmin(TeamScopedAdmin):

@@ -1,13 +1,15 @@
+from __future__ import annotations
+
 from typing import Any
 
+from django.contrib.admin import RelatedFieldListFilter
 from django.db.models import Field
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from chatzuri.admin.wall import rows_of_team
 
 
-class TeamRelatedFilter(RelatedDropdownFilter):
+class TeamRelatedFilter(RelatedFieldListFilter):
     """A filter by a related row that offers the team's own rows only; Django's would list everybody's."""
 
     def field_choices(self, field: Field[Any, Any], request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:

@@ -1,0 +1,156 @@
+"""What left, and what became of it."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, reverse
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.safestring import SafeString
+
+from chatzuri.admin import ReadOnlyAdmin
+from webhooks import sending
+from webhooks.admin import showing
+from webhooks.models import Attempt, Delivery
+
+WHY = {"test": "Somebody pressed “Send test event”.", "resend": "Somebody pressed “Resend”."}
+
+
+class CappedPaginator(Paginator[Any]):
+    """Counts to the cap and no further: nobody turns to page 200, and a million rows must open fast."""
+
+    CAP = 10_000
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return int(rows.order_by()[: self.CAP].count())
+
+
+class AcceptedFilter(admin.SimpleListFilter):
+    title = "time"
+    parameter_name = "accepted"
+    SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("hour", "Last hour"), ("day", "Last 24 hours"), ("week", "Last 7 days")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        span = self.SPANS.get(self.value() or "")
+        return queryset.filter(accepted_at__gte=timezone.now() - span) if span else queryset
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "outcome", "event_type", "endpoint", "accepted")
+    list_select_related = ("event", "endpoint", "attempt")
+    list_filter = (("state", admin.ChoicesFieldListFilter), "endpoint", AcceptedFilter)
+    search_fields = ("public_id",)
+    search_help_text = "Search by delivery id, event id or event type"
+    ordering = ("-pk",)
+    sortable_by = ()
+    paginator = CappedPaginator
+
+    @admin.display(description="Outcome")
+    def outcome(self, delivery: Delivery) -> SafeString:
+        return showing.outcome_badge(delivery)
+
+    @admin.display(description="Event")
+    def event_type(self, delivery: Delivery) -> str:
+        return delivery.event.type
+
+    @admin.display(description="Accepted (UTC)")
+    def accepted(self, delivery: Delivery) -> str:
+        return f"{delivery.accepted_at:%Y-%m-%d %H:%M:%S}"
+
+    def get_search_results(self, request: HttpRequest, rows: Any, term: str) -> tuple[Any, bool]:
+        """Exact words by their index: a search inside every row would not open fast."""
+        term = term.strip()
+        if not term:
+            return rows, False
+        if term.startswith("dlv_"):
+            return rows.filter(public_id=term), False
+        return rows.filter(event__public_id=term) if term.startswith("evt_") else rows.filter(event__type=term), False
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            self.page("<path:object_id>/live/", self.live, "live"),
+            self.page("<path:object_id>/resend/", self.resend, "resend"),
+            *super().get_urls(),
+        ]
+
+    # --- the delivery page ---
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponse(status=405)
+        context = self._context(request, self.own_row(request, object_id))
+        return TemplateResponse(request, "admin/webhooks/delivery/page.html", context)
+
+    def live(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The changing part of the page; it asks for itself again until the delivery is finished."""
+        context = self._context(request, self.own_row(request, object_id))
+        return TemplateResponse(request, "admin/webhooks/delivery/live.html", context)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Without the bytes: fifty of them would be fifty bodies. The page of one fetches its own."""
+        rows = super().get_queryset(request).select_related("event", "endpoint", "attempt")
+        return rows.defer("body", "event__data", "attempt__response_body")
+
+    def _context(self, request: HttpRequest, delivery: Delivery) -> dict[str, Any]:
+        attempt: Attempt | None = getattr(delivery, "attempt", None)
+        sent = (attempt.request_headers if attempt else None) or delivery.headers
+        return self.page_context(
+            request,
+            title=f"Delivery {delivery.public_id}",
+            delivery=delivery,
+            attempt=attempt,
+            told=sending.describe(delivery),
+            why=WHY.get(delivery.caused_by, delivery.caused_by),
+            request_headers=showing.headers(sent),
+            request_body=showing.body(bytes(delivery.body)),
+            curl=showing.curl(delivery, sent),
+            phases=showing.phases(delivery, attempt) if attempt and attempt.timings else [],
+            resends=delivery.replays.order_by("pk"),
+            **(_answer(attempt) if attempt else {}),
+        )
+
+    # --- sending again ---
+
+    def resend(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Asks first; a double click finds the delivery the first one made."""
+        delivery = self.own_row(request, object_id)
+        if not delivery.is_finished:
+            messages.warning(request, "It is not finished yet. Wait for its outcome before you send it again.")
+            return HttpResponseRedirect(reverse(self.url_name("change"), args=[delivery.pk]))
+        if request.method != "POST":
+            context = self._context(request, delivery) | {"title": "Send it again?", "form_token": uuid.uuid4()}
+            return TemplateResponse(request, "admin/webhooks/delivery/resend.html", context)
+        made = sending.resend(delivery, form_token=form_token(request), wake=False)
+        self.log_change(request, delivery, f"Sent again as {made.public_id}.")
+        if made.state == Delivery.State.QUEUED:
+            sending.send_and_wait(made, timeout=3)
+        return HttpResponseRedirect(reverse(self.url_name("change"), args=[made.pk]))
+
+
+def _answer(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "response_headers": showing.headers(attempt.response_headers),
+        "response_body": showing.body(bytes(attempt.response_body), is_cut=attempt.response_cut),
+    }
+
+
+def form_token(request: HttpRequest) -> uuid.UUID:
+    """The page's own number; a form without one counts as a new one."""
+    try:
+        return uuid.UUID(request.POST.get("form_token", ""))
+    except ValueError:
+        return uuid.uuid4()
