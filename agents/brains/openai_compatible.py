@@ -127,12 +127,8 @@ def _message(entry: Entry, instructions: str) -> messages.ModelMessage | None:
 
 
 def _returned(result: dict[str, Any]) -> messages.ToolReturnPart:
-    return messages.ToolReturnPart(
-        tool_name=result["name"],
-        content=result["text"],
-        tool_call_id=result["id"],
-        outcome="failed" if result["is_error"] else "success",
-    )
+    # Its text says whether it failed; marked as failed, the library would wrap it in JSON of its own.
+    return messages.ToolReturnPart(tool_name=result["name"], content=result["text"], tool_call_id=result["id"])
 
 
 def _sound(arguments: str) -> str:
