@@ -109,8 +109,11 @@ class TeamScopedAdmin(_RolePermissions, _TeamChoices, ModelAdmin):
             raise PermissionDenied
         return row
 
-    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
-        raise Http404
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Not found is 404, before any question of permission: Django would redirect, or answer 403 to a post."""
+        if (row := super().get_object(request, object_id, from_field)) is None:
+            raise Http404
+        return row
 
     def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
         return _TeamChangeList
