@@ -42,6 +42,12 @@ class Problem(exceptions.APIException):
         self.status_code, self.title, self.extras = status_code, title, extras
 
 
+def wrong_parameter(name: str, detail: str) -> Problem:
+    """For the query string, which JSON pointers cannot point into."""
+    fault = {"parameter": name, "detail": detail}
+    return Problem(400, "Malformed request", f"The parameter {name!r} is not right. {detail}", errors=[fault])
+
+
 TITLES = {
     400: "Malformed request",
     401: "Not authenticated",
@@ -217,6 +223,12 @@ class ApiView(APIView):
 
     parser_classes = [JsonParser]
     content_negotiation_class = AlwaysJson
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        # Over WSGI a chunked body cannot be told from none; saying so beats "this field is required".
+        if request.headers.get("Transfer-Encoding") and not request.headers.get("Content-Length"):
+            raise Problem(411, "Length required", "Send the body with a Content-Length, not in chunks.")
 
     @property
     def team(self) -> Team:

@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from chatzuri.api import ApiView, Problem, find
+from chatzuri.api import ApiView, find, wrong_parameter
 from chatzuri.api_docs import problems
 from webhooks import api_docs
 from webhooks.models import Attempt, Delivery, Endpoint
@@ -185,8 +185,3 @@ class DeliveryList(ApiView):
         if not (given.isascii() and given.isdigit() and 1 <= int(given[:9]) <= LONGEST_PAGE):
             raise wrong_parameter("limit", f"Give a number from 1 to {LONGEST_PAGE}.")
         return int(given)
-
-
-def wrong_parameter(name: str, detail: str) -> Problem:
-    fault = {"parameter": name, "detail": detail}
-    return Problem(400, "Malformed request", f"The parameter {name!r} is not right. {detail}", errors=[fault])

@@ -17,8 +17,7 @@ from agents.api.base import AgentView, conversation_of
 from agents.api.dialects import DIALECTS, version
 from agents.models import Agent, Conversation, Tool, ToolCall
 from agents.tools import arguments
-from chatzuri.api import Problem, find
-from webhooks.api import wrong_parameter
+from chatzuri.api import Problem, find, wrong_parameter
 
 # A delivery may take ten seconds; waking a worker and writing things down come on top.
 CALL_WAIT = 20.0

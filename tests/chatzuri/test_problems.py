@@ -132,6 +132,13 @@ def test_another_media_type_is_a_415(team, api, kind):
     assert problem_of(response)["title"] == "Unsupported media type"
 
 
+def test_a_body_in_chunks_is_refused_with_the_reason(team, api):
+    path = f"/api/v1/agents/{make_agent(team=team).public_id}/chat"
+    response = api.post(path, b"", content_type="application/json", headers={"Transfer-Encoding": "chunked"})
+    assert response.status_code == 411
+    assert problem_of(response)["title"] == "Length required"
+
+
 def test_every_wrong_field_is_named(team, api):
     path = f"/api/v1/agents/{make_agent(team=team).public_id}/chat"
     body = {"user_id": "x" * 201, "stream": "perhaps"}
