@@ -61,6 +61,7 @@ def callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     steps = get_started(team)
     counts = outcomes_of_a_day(team)
     return context | {
+        "title": "Home",
         "steps": steps,
         "steps_done": sum(step.done for step in steps),
         "is_started": all(step.done for step in steps),

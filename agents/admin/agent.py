@@ -33,10 +33,10 @@ class AgentAdmin(BrainTest, ToolsPage, Playground, TeamScopedAdmin):
     fieldsets = [
         (None, {"fields": ["name", "greeting", "is_active"]}),
         (
-            "Brain",
+            None,
             {"fields": ["brain", *LANGUAGE_MODEL_FIELDS]},
         ),
-        ("Instructions", {"fields": ["instructions"]}),
+        (None, {"fields": ["instructions"]}),
     ]
 
     class Media:

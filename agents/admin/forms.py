@@ -12,7 +12,6 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
-    UnfoldAdminURLInputWidget,
     UnfoldBooleanSwitchWidget,
     UnfoldBooleanWidget,
 )
@@ -93,12 +92,14 @@ class ToolForm(forms.ModelForm):
         required=False,
         max_length=2048,
         help_text="Typing an address here makes an endpoint of it, with a signing secret of its own.",
-        widget=UnfoldAdminURLInputWidget(attrs={"placeholder": "https://", "inputmode": "url"}),
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "https://", "inputmode": "url"}),
     )
 
     class Meta:
         model = Tool
         fields = ["is_active", "endpoint", "title", "when_to_use", "example_phrases", "repeats", "repeat_minutes"]
+        labels = {"repeats": "When the same is asked for again", "repeat_minutes": "Minutes"}
+        help_texts = {"repeat_minutes": "For “not the same again within some minutes”."}
         widgets = {
             "is_active": UnfoldBooleanSwitchWidget,
             "endpoint": UnfoldAdminSelectWidget,
@@ -140,8 +141,8 @@ class ToolForm(forms.ModelForm):
         return same or endpoint
 
     def _get_validation_exclusions(self) -> set[str]:
-        # An endpoint that is still to be made has no key yet, which the row's constraint would take for "none".
-        pending = {"endpoint", "is_active"} if self.made else set()
+        # An endpoint that is still to be made, or was refused, has no key, which the constraint would take for "none".
+        pending = {"endpoint", "is_active"} if self.made or "new_url" in self.errors else set()
         return super()._get_validation_exclusions() | pending  # type: ignore[misc]
 
     def save(self, commit: bool = True) -> Tool:

@@ -143,4 +143,4 @@ class ToolCallAdmin(ReadOnlyAdmin):
     @display(description="Arguments")
     def arguments_json(self, call: ToolCall) -> str:
         text = receipt(call).arguments
-        return format_html('<pre class="overflow-x-auto whitespace-pre-wrap break-all">{}</pre>', text)
+        return format_html('<pre class="cz-code">{}</pre>', text)

@@ -61,6 +61,7 @@ class Playground(Base):
             request,
             title=str(agent),
             agent=agent,
+            original=agent,
             tab="playground",
             media=self.media,
             brain=llm.describe(agent),

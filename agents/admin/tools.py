@@ -60,9 +60,7 @@ class ToolsPage(Base):
 
     def _show_secret_once(self, request: HttpRequest, agent: Agent, endpoint: Endpoint) -> HttpResponse:
         """Shown in the answer to the very request that made it, so that it is stored nowhere on its way."""
-        response = self._tools_page(request, agent, {}, made=endpoint, secret=endpoint.signing_secret)
-        response["Cache-Control"] = "no-store"
-        return response
+        return self._tools_page(request, agent, {}, made=endpoint, secret=endpoint.signing_secret)
 
     def send_test_view(self, request: HttpRequest, object_id: int, tool_name: str) -> HttpResponse:
         """One marked test event to the tool's endpoint, through the same door as everything else."""
@@ -82,6 +80,7 @@ class ToolsPage(Base):
             request,
             title=str(agent),
             agent=agent,
+            original=agent,
             tab="tools",
             rows=rows,
             media=self.media,
