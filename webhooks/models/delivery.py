@@ -95,6 +95,7 @@ class Delivery(models.Model):
     headers = models.JSONField(default=dict, editable=False)
     body = models.BinaryField()
     caused_by = models.CharField(max_length=60, blank=True)
+    order_key = models.CharField(max_length=40, blank=True, default="", db_default="", editable=False)
     replay_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="replays")
     form_token = models.UUIDField(null=True, unique=True, editable=False)
     state = models.CharField(max_length=12, choices=State, default=State.QUEUED)
@@ -118,6 +119,14 @@ class Delivery(models.Model):
             models.Index("team", models.F("id").desc(), name="deliveries_of_a_team"),
             models.Index("endpoint", models.F("id").desc(), name="deliveries_of_an_endpoint"),
             models.Index("queued_at", name="deliveries_waiting", condition=models.Q(state="queued")),
+            models.Index("endpoint", "id", name="deliveries_to_claim", condition=models.Q(state="queued")),
+            models.Index(
+                "endpoint",
+                "order_key",
+                "id",
+                name="deliveries_in_order",
+                condition=models.Q(state__in=["queued", "sending", "held"]) & ~models.Q(order_key=""),
+            ),
             models.Index("deadline_at", name="deliveries_being_sent", condition=models.Q(state="sending")),
         ]
 
@@ -141,16 +150,16 @@ class Attempt(models.Model):
     token = models.UUIDField(default=uuid.uuid4, editable=False)
     began_at = models.DateTimeField(db_default=Now(), editable=False)
     finished_at = models.DateTimeField(null=True, editable=False)
-    outcome = models.CharField(max_length=12, choices=Delivery.State, blank=True)
-    code = models.CharField(max_length=40, blank=True)
-    detail = models.CharField(max_length=500, blank=True)
+    outcome = models.CharField(max_length=12, choices=Delivery.State, blank=True, db_default="")
+    code = models.CharField(max_length=40, blank=True, db_default="")
+    detail = models.CharField(max_length=500, blank=True, db_default="")
     status_code = models.PositiveSmallIntegerField(null=True)
-    address = models.CharField(max_length=45, blank=True)
-    request_headers = models.JSONField(default=dict)
-    response_headers = models.JSONField(default=list)
-    response_body = models.BinaryField(default=b"")
-    response_cut = models.BooleanField(default=False)
-    timings = models.JSONField(default=dict)
+    address = models.CharField(max_length=45, blank=True, db_default="")
+    request_headers = models.JSONField(default=dict, db_default={})
+    response_headers = models.JSONField(default=list, db_default=[])
+    response_body = models.BinaryField(default=b"", db_default=b"")
+    response_cut = models.BooleanField(default=False, db_default=False)
+    timings = models.JSONField(default=dict, db_default={})
 
     class Meta:
         constraints = [

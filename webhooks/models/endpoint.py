@@ -1,4 +1,5 @@
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from chatzuri.fields import EncryptedTextField, PublicIdField
@@ -20,7 +21,9 @@ class Endpoint(models.Model):
 
     class State(models.TextChoices):
         ACTIVE = "active", "Active"
+        FAILING = "failing", "Failing: will be held when the countdown ends"
         PAUSED = "paused", "Paused: new deliveries are held"
+        HELD = "held", "Held after failing: new deliveries wait"
 
     public_id = PublicIdField(prefix="ep")
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="endpoints")
@@ -34,8 +37,34 @@ class Endpoint(models.Model):
         related_name="endpoints",
         help_text="A webhook credential: its secret is sent as X-Webhook-Secret.",
     )
+    headers = EncryptedTextField(default="{}", editable=False)
     signing_secret = EncryptedTextField(default=signatures.new_secret, editable=False)
+    previous_secret = EncryptedTextField(default="", blank=True, editable=False)
+    previous_secret_until = models.DateTimeField(null=True, editable=False)
+    concurrency = models.PositiveSmallIntegerField(
+        "at the same time",
+        default=4,
+        validators=[MinValueValidator(1), MaxValueValidator(32)],
+        help_text="How many deliveries may be on their way to this endpoint at once. More wait; none is dropped.",
+    )
+    rate_per_minute = models.PositiveIntegerField(
+        "at most per minute",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(60_000)],
+        help_text="Leave empty for no limit. More wait; none is dropped.",
+    )
+    is_ordered = models.BooleanField(
+        "in order",
+        default=False,
+        help_text="Deliveries of one conversation go out one after the other, in the order they were accepted.",
+    )
     state = models.CharField(max_length=10, choices=State, default=State.ACTIVE)
+    consecutive_failures = models.PositiveIntegerField(default=0, editable=False)
+    failing_since = models.DateTimeField(null=True, editable=False)
+    hold_at = models.DateTimeField(null=True, editable=False)
+    slow_until = models.DateTimeField(null=True, editable=False)
+    next_send_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField(auto_now=True)
 
@@ -49,7 +78,8 @@ class Endpoint(models.Model):
 
     @property
     def is_active(self) -> bool:
-        return self.state == self.State.ACTIVE
+        """Whether new deliveries are sent rather than held."""
+        return self.state in (self.State.ACTIVE, self.State.FAILING)
 
     def clean(self) -> None:
         """The same code judges the address here and again when a delivery is sent."""
