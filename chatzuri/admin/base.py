@@ -9,7 +9,13 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin import actions as django_actions
-from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, PermissionDenied, ValidationError
+from django.core.exceptions import (
+    NON_FIELD_ERRORS,
+    FieldDoesNotExist,
+    ImproperlyConfigured,
+    PermissionDenied,
+    ValidationError,
+)
 from django.db.models import CASCADE, PROTECT, Model, ProtectedError, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -228,6 +234,10 @@ class TeamScopedAdmin(_RolePermissions, _TeamChoices, ModelAdmin):
 
     # --- pages of our own ---
 
+    def get_urls(self) -> list[URLPattern]:
+        """Without Django's redirect from `<id>/` to the row's page: it would answer for rows that are not there."""
+        return [url for url in super().get_urls() if str(url.pattern) != "<path:object_id>/"]
+
     def url_name(self, page: str) -> str:
         return f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_{page}"
 
@@ -261,11 +271,10 @@ def _with_team(form: type[forms.BaseModelForm], team: Any) -> type[forms.BaseMod
         def _get_validation_exclusions(self) -> set[str]:
             return set(super()._get_validation_exclusions()) - {"team"}
 
-        def validate_constraints(self) -> None:
-            try:
-                self.instance.validate_constraints(exclude=self._get_validation_exclusions())
-            except ValidationError as broken:
-                self._update_errors(ValidationError([_as_sentence(message) for message in broken.messages]))
+        def _update_errors(self, errors: ValidationError) -> None:
+            for broken in getattr(errors, "error_dict", {}).get(NON_FIELD_ERRORS, []):
+                broken.message = _as_sentence(str(broken.message))
+            super()._update_errors(errors)
 
     TeamForm.__name__ = form.__name__
     return TeamForm
