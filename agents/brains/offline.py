@@ -112,7 +112,8 @@ def _respond(now: Moment) -> Answer:
         if going_on is not None:
             return going_on
     if picked := _picked(now):
-        return _collect(replace(now, about=now.about or now.text), picked)
+        # Always the same words for the same pick, so that the ledger recognises a second click.
+        return _collect(replace(now, about=now.text if now.plain in _words(picked.phrases) else picked.title), picked)
     return _match(now)
 
 
@@ -141,9 +142,13 @@ def _picked(now: Moment) -> ToolSpec | None:
     if now.stage == "menu" and now.plain.isdecimal() and 1 <= int(now.plain[:4]) <= len(offered):
         return offered[int(now.plain[:4]) - 1]
     for tool in offered:
-        if now.plain in {line.strip().strip(".!?,").casefold() for line in (tool.title, *tool.phrases)}:
+        if now.plain in _words([tool.title, *tool.phrases]):
             return tool
     return None
+
+
+def _words(lines: Sequence[str]) -> set[str]:
+    return {line.strip().strip(".!?,").casefold() for line in lines}
 
 
 def _match(now: Moment) -> Answer:
@@ -171,7 +176,7 @@ def _menu(now: Moment) -> Answer:
         return _say(now, "\n".join([*greeting, NOTHING_TO_DO]))
     lines = [f"{number}. {title}" for number, title in enumerate(titles, 1)]
     text = "\n".join([*greeting, "This is what I can do for you:", *lines, "Answer with a number."])
-    return _say(now, text, {"stage": "menu", "about": "" if now.plain.isdecimal() else now.text}, titles)
+    return _say(now, text, {"stage": "menu"}, titles)
 
 
 def _collect(now: Moment, tool: ToolSpec) -> Answer:

@@ -170,7 +170,7 @@ def test_a_wish_that_surely_never_arrived_may_be_sent_again(tool, conversation, 
     settings.INSPECTOR_ORIGIN = ""
     first = call(tool, key="a", conversation=conversation)
     assert (first.status, first.result["structured"]["outcome"]) == ("failed", "blocked")
-    assert first.result["text"] == "Webhook failed: blocked (private address). The receiver did not see it."
+    assert first.result["text"] == "Webhook failed: blocked (http). The receiver did not see it."
     settings.INSPECTOR_ORIGIN = receiver.origin
     again = call(tool, key="b", conversation=conversation)
     assert (again.status, len(receiver.requests)) == ("fired", 1)
