@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
 from django.utils import timezone
@@ -135,10 +135,18 @@ class DeliveryAdmin(ReadOnlyAdmin):
             context = self._context(request, delivery) | {"title": "Send it again?", "form_token": uuid.uuid4()}
             return TemplateResponse(request, "admin/webhooks/delivery/resend.html", context)
         made = sending.resend(delivery, form_token=form_token(request), wake=False)
+        response = handed_over(made, team_id=delivery.team_id, page=self.url_name("change"))
         self.log_change(request, delivery, f"Sent again as {made.public_id}.")
-        if made.state == Delivery.State.QUEUED:
-            sending.send_and_wait(made, timeout=3)
-        return HttpResponseRedirect(reverse(self.url_name("change"), args=[made.pk]))
+        return response
+
+
+def handed_over(delivery: Delivery, *, team_id: int, page: str) -> HttpResponse:
+    """To the interactive queue, then to its page. A token that somebody else used made somebody else's delivery."""
+    if delivery.team_id != team_id:
+        raise Http404
+    if delivery.state == Delivery.State.QUEUED:
+        sending.send_and_wait(delivery, timeout=5)
+    return HttpResponseRedirect(reverse(page, args=[delivery.pk]))
 
 
 def _answer(attempt: Attempt) -> dict[str, Any]:

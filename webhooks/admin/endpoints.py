@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse, reverse_lazy
@@ -12,10 +12,9 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from chatzuri.admin import TeamScopedAdmin
-from chatzuri.admin.wall import team_of
 from webhooks import addresses, sending
 from webhooks.admin import showing
-from webhooks.admin.deliveries import form_token
+from webhooks.admin.deliveries import form_token, handed_over
 from webhooks.models import Delivery, Endpoint
 
 TEST_DATA = {"message": "A test from Chatzuri. Nothing happened to a customer."}
@@ -154,24 +153,12 @@ class EndpointAdmin(TeamScopedAdmin):
     def send_test(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """One press, one request: the form's token finds the delivery a double click already made."""
         endpoint = self.own_row(request, object_id, to_change=True)
-        token = form_token(request)
-        try:
-            delivery = sending.publish(
-                endpoint=endpoint,
-                event_type="test.ping",
-                data=TEST_DATA,
-                caused_by="test",
-                form_token=token,
-                wake=False,
-            )
-        except IntegrityError:
-            delivery = self._made_before(request, token)
-        if delivery.state == Delivery.State.QUEUED:
-            delivery = sending.send_and_wait(delivery, timeout=5)
-        return HttpResponseRedirect(reverse(f"{self.admin_site.name}:webhooks_delivery_change", args=[delivery.pk]))
-
-    def _made_before(self, request: HttpRequest, token: uuid.UUID) -> Delivery:
-        delivery = Delivery.objects.filter(team=team_of(request), form_token=token).first()
-        if delivery is None:
-            raise Http404
-        return delivery
+        delivery = sending.publish(
+            endpoint=endpoint,
+            event_type="test.ping",
+            data=TEST_DATA,
+            caused_by="test",
+            form_token=form_token(request),
+            wake=False,
+        )
+        return handed_over(delivery, team_id=endpoint.team_id, page=f"{self.admin_site.name}:webhooks_delivery_change")

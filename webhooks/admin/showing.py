@@ -36,7 +36,7 @@ def body(content: bytes, *, is_cut: bool = False) -> Body:
 
 def plain(text: str) -> str:
     """Tricky characters as their escapes; line breaks stay."""
-    text = text.replace("\r\n", "\n")
+    text = text.encode(errors="backslashreplace").decode().replace("\r\n", "\n")
     return _TRICKS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
