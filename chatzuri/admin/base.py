@@ -182,7 +182,8 @@ class TeamScopedAdmin(_RolePermissions, _TeamChoices, ModelAdmin):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, dict[str, int], set[str], list[str]]:
         """Counts where Django would list a tree: an endpoint may have a million deliveries."""
-        rows, counts = list(objs), {}
+        rows: list[Any] = list(objs)
+        counts: dict[str, int] = {}
         for relation in self.model._meta.related_objects:
             if getattr(relation, "on_delete", None) is CASCADE:
                 hanging = relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": rows}).count()
@@ -221,7 +222,7 @@ class TeamScopedAdmin(_RolePermissions, _TeamChoices, ModelAdmin):
         for sentence in sentences:
             messages.error(request, sentence)
         try:
-            return None if sentences else django_actions.delete_selected(self, request, rows)  # type: ignore[arg-type]
+            return None if sentences else django_actions.delete_selected(self, request, rows)
         except ProtectedError:
             messages.error(request, "Something began to use one of them meanwhile. Nothing was deleted.")
             return None

@@ -42,7 +42,7 @@ class TeamAdmin(TeamScopedAdmin):
         return HttpResponseRedirect(reverse("admin:index"))
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.is_superuser)  # type: ignore[union-attr]
+        return bool(request.user.is_superuser)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A team goes with everything it owns; that needs more than one click, so it is not offered here."""
@@ -168,7 +168,7 @@ class MembershipAdmin(TeamScopedAdmin):
 
 def may_keep_owners(request: HttpRequest) -> bool:
     membership = getattr(request, "membership", None)
-    return bool(request.user.is_superuser or (membership and membership.role == OWNER))  # type: ignore[union-attr]
+    return bool(request.user.is_superuser or (membership and membership.role == OWNER))
 
 
 def person(email: str, name: str) -> tuple[User, str]:

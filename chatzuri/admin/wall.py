@@ -27,14 +27,12 @@ def team_of(request: HttpRequest) -> Team | None:
 def is_manager(request: HttpRequest) -> bool:
     """Owner, admin, or an operator: may keep credentials, API keys and members."""
     membership = getattr(request, "membership", None)
-    return bool(request.user.is_superuser or (membership and membership.is_manager))  # type: ignore[union-attr]
+    return bool(request.user.is_superuser or (membership and membership.is_manager))
 
 
 def is_inside(request: HttpRequest) -> bool:
     """Works in the chosen team: a member of it, or an operator."""
-    return team_of(request) is not None and bool(
-        request.user.is_superuser or getattr(request, "membership", None)  # type: ignore[union-attr]
-    )
+    return team_of(request) is not None and bool(request.user.is_superuser or getattr(request, "membership", None))
 
 
 def rows_of_team(model: type[Model], *, request: HttpRequest, site: AdminSite) -> QuerySet[Any]:

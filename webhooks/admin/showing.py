@@ -50,7 +50,7 @@ def _pretty(content: bytes) -> str:
 
 
 def headers(pairs: Iterable[Any] | Mapping[str, Any]) -> list[tuple[str, str]]:
-    items = pairs.items() if isinstance(pairs, Mapping) else pairs
+    items: Iterable[Any] = pairs.items() if isinstance(pairs, Mapping) else pairs
     return [(plain(str(name)), plain(str(value))) for name, value in items]
 
 
