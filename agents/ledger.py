@@ -6,7 +6,6 @@ same thing again under a new id. Call, intent and delivery are written in one tr
 worker that dies leaves either nothing at all or a delivery whose outcome can be looked up.
 """
 
-import hashlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from django.db.models.functions import Now
 
 from agents.models import Agent, Conversation, Intent, Tool, ToolCall, Turn
 from agents.tools import PREPARE, RUN
-from agents.tools.arguments import Fault, NotJson, digest, faults, read
+from agents.tools.arguments import NotJson, digest, faults, read
 from agents.tools.failures import ToolFailed
 from agents.waking import listen, wake
 from chatzuri import relay
@@ -129,20 +128,9 @@ def wait(begun: ToolCall, *, timeout: float = 15) -> ToolCall:
     return _loaded(begun.pk)
 
 
-def caller_key(*, agent: Agent, idempotency_key: str = "", tool_call_id: str = "", scope: str = "") -> str:
-    """The call key of an outside caller: their words, in a room of their agent's own. Empty where they gave none."""
-    words = f"key:{idempotency_key}" if idempotency_key else f"call:{scope}:{tool_call_id}" if tool_call_id else ""
-    return f"{agent.public_id}:{hashlib.sha256(words.encode()).hexdigest()}" if words else ""
-
-
 def find_tool(agent: Agent, name: str) -> Tool | None:
     """Looked up at call time, so that a tool that is switched off stops at once, in open conversations too."""
     return agent.tools.on().filter(name=name).select_related("endpoint__credential").first()
-
-
-def check_arguments(tool: Tool, arguments: Mapping[str, Any]) -> list[Fault]:
-    """What does not fit, each with a JSON pointer; empty when the tool may run with these."""
-    return faults(arguments, tool.schema())
 
 
 def is_error(done: ToolCall) -> bool:
@@ -211,7 +199,7 @@ def _wish(agent: Agent, tool_name: str, raw: str | Mapping[str, Any]) -> Wish:
     if tool is None:
         kept = {} if faults(arguments, {}) else arguments
         return Wish(agent, None, name, kept, f"There is no tool {name!r}, or it is switched off. Nothing was sent.")
-    if found := check_arguments(tool, arguments):
+    if found := faults(arguments, tool.schema()):
         kept = {} if faults(arguments, {}) else arguments
         return Wish(agent, tool, name, kept, f"The arguments do not fit: {'; '.join(map(str, found))}")
     return Wish(agent, tool, name, arguments)

@@ -22,6 +22,7 @@ from pydantic_ai.tools import ToolDefinition
 from agents.brains import guarded
 from agents.brains.base import Answer, Ask, BrainFailed, Entry, OnText, ToolSpec
 from agents.models import Agent
+from chatzuri.fields import NotReadable
 from webhooks.failures import SendFailed
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,8 @@ class OpenAICompatible:
             raise
         except TimeoutError:
             raise _failed("timeout", f"No answer within {settings.LANGUAGE_MODEL_TIMEOUT:g} seconds.") from None
+        except NotReadable as error:
+            raise _failed("key not readable", f"{error} Enter the API key of the model again.") from None
         except (exceptions.AgentRunError, exceptions.UserError, OpenAIError, httpx2.HTTPError, SendFailed) as error:
             raise _explained(error) from None
         return _answer(response, agent)

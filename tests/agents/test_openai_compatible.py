@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from agents import llm, turns
+from agents import llm, tasks, turns
 from agents.models import Agent, ToolCall, Turn
+from chatzuri import relay
 from tests.agents.scripted_model import Answers, BreaksOff, Says, ScriptedModel, calls, says
 from tests.factories import make_agent, make_endpoint, make_tool
 
@@ -293,6 +294,22 @@ def test_check_names_a_refused_key(agent, model):
     model.plays(Answers(401))
     with pytest.raises(llm.BrainFailed, match="refused the API key"):
         llm.check(agent)
+
+
+def test_the_test_button_hears_how_it_went(agent, model):
+    model.plays(calls({"word": "ready"}, name="connection_test"), Answers(404))
+    for channel in ("one", "two"):
+        tasks.test_brain(agent_id=agent.pk, channel=f"brain:{agent.public_id}:{channel}")
+    heard = [relay.hear(f"brain:{agent.public_id}:{channel}", timeout=1) for channel in ("one", "two")]
+    assert [message["ok"] for message in heard] == [True, False]
+    assert heard[1]["sentence"].startswith("The model server knows no such model or address.")
+
+
+def test_a_key_that_cannot_be_read_is_no_reason_to_crash(agent, model):
+    other = make_agent(team=agent.team, llm_api_key="sk-other")
+    Agent.objects.filter(pk=agent.pk).update(llm_api_key=Agent.objects.get(pk=other.pk).__dict__["llm_api_key"])
+    turn = talk(agent)
+    assert (ending(turn), model.requests) == (("failed", "error: key not readable"), [])
 
 
 def test_the_scripted_model_repeats_its_last_line(model: ScriptedModel):
