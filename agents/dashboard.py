@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -124,8 +124,11 @@ def arrived(team: Team) -> tuple[bool, bool]:
 
 def outcomes_of_a_day(team: Team) -> Counter[str]:
     since = timezone.now() - timedelta(hours=24)
-    rows = Delivery.objects.filter(pk__in=newest(team, COUNTED).values("pk"), accepted_at__gte=since)
-    return Counter(dict(rows.order_by().values_list("state").annotate(number=Count("pk"))))
+    # One walk along the index: an aggregate over a slice counts inside of the slice.
+    counts = newest(team, COUNTED).aggregate(
+        **{state.value: Count("pk", filter=Q(state=state, accepted_at__gte=since)) for state in State}
+    )
+    return Counter(counts)
 
 
 def shares(counts: Counter[str]) -> list[Share]:

@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
+from django.views.defaults import server_error
 
 from agents import dashboard
+from agents.admin.brain_test import NO_WORKER, ask_worker
 from agents.models import Agent, Tool, ToolCall
 from tests.agents.rows import finished, make_call
 from tests.factories import (
@@ -183,6 +185,21 @@ def test_send_test_sends_one_marked_event_through_a_worker(worker, receiver):
     assert len(receiver.requests) == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_the_test_button_shows_what_a_worker_found_out(worker):
+    agent = make_agent(
+        brain="llm", llm_base_url="https://models.example.invalid/v1", llm_model="small-1", llm_api_key=KEY
+    )
+    html = logged_in(make_user(team=agent.team)).post(page("agent_test_brain", agent.pk)).content.decode()
+    assert "ag-bad" in html
+    assert "worker" not in html
+    assert KEY not in html + worker.log.read_text()
+
+
+def test_the_test_button_says_when_no_worker_answers(team):
+    assert ask_worker(make_agent(team=team), timeout=0.2) == (False, NO_WORKER)
+
+
 class TestHistory:
     def test_a_transcript_has_receipts_with_links(self, owner, team):
         call = make_call(team=team, text="It is on its way.")
@@ -277,3 +294,16 @@ def test_error_pages_say_what_to_do(owner, settings):
     response = owner.get("/admin/agents/agent/999999/change/")
     assert response.status_code == 404
     assert "belongs to a team you are not working in" in response.content.decode()
+
+
+def test_a_crash_shows_a_page_of_ours():
+    html = server_error(RequestFactory().get("/")).content.decode()
+    assert "Something broke on our side" in html
+
+
+def test_a_form_without_its_token_says_what_to_do(team):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(make_user(team=team), backend="django.contrib.auth.backends.ModelBackend")
+    response = client.post(page("agent_add"), agent_data())
+    assert (response.status_code, Agent.objects.count()) == (403, 0)
+    assert "Nothing was saved" in response.content.decode()

@@ -161,10 +161,9 @@ def test_a_turn_of_another_agent_or_channel_is_not_found(client, agent, name):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_chat_ends_in_one_post_and_a_decision_that_says_so(worker, receiver):
-    tool = make_tool(endpoint=make_endpoint(url=receiver.url), example_phrases="Please call me back")
-    agent = tool.agent
-    tool.endpoint.team = agent.team
-    tool.endpoint.save()
+    agent = make_agent()
+    endpoint = make_endpoint(team=agent.team, url=receiver.url)
+    make_tool(agent=agent, endpoint=endpoint, example_phrases="Please call me back")
     client = Client()
     client.force_login(make_user(team=agent.team), backend="django.contrib.auth.backends.ModelBackend")
     for text in ("Please call me back", "jane@example.com"):
