@@ -18,6 +18,7 @@ class ApiKeyAdmin(TeamScopedAdmin):
     """Made, shown once, revoked; never changed and never deleted, so that a used key stays on record."""
 
     managers_only = True
+    empty_sentence = "A key lets your own programs chat with your agents and read deliveries."
     list_display = ("name", "beginning", "status", "created_by", "created_at", "last_used_at")
     list_select_related = ("created_by",)
     search_fields = ("name", "prefix")

@@ -88,6 +88,7 @@ class TeamScopedAdmin(_RolePermissions, _TeamChoices, ModelAdmin):
     """Inherit this. `team_path` leads from the model to its team: `team`, `agent__team`, …"""
 
     team_path: ClassVar[str] = "team"
+    empty_sentence: ClassVar[str] = "Add the first one."  # what an empty list says: one next step
     request = _Forgetful()
     show_full_result_count = False
     list_per_page = 50
@@ -290,6 +291,7 @@ def _as_sentence(message: str) -> str:
 class ReadOnlyAdmin(TeamScopedAdmin):
     """History: looked at and acted on, never typed into."""
 
+    empty_sentence = "It appears here as soon as it happens."
     actions = None
     warn_unsaved_form = False
 

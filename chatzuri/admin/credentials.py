@@ -114,6 +114,7 @@ class CredentialAdmin(TeamScopedAdmin):
 
     managers_only = True
     members_may_view = True
+    empty_sentence = "A credential keeps the secrets of a provider, for tools and endpoints of the whole team."
     list_display = ("name", "kind", "allowed_operations", "last_used_at", "changed_at")
     list_filter = ("kind",)
     search_fields = ("name",)

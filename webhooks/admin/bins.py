@@ -23,6 +23,7 @@ TONES = {"valid": "good", "invalid": "bad", "unsigned": "warn", "unknown": "wait
 
 @admin.register(Bin)
 class BinAdmin(TeamScopedAdmin):
+    empty_sentence = "An inspector gives you an address and shows live what reaches it."
     list_display = ("name", "address", "status", "created_at")
     search_fields = ("name",)
     ordering = ("-pk",)

@@ -48,6 +48,7 @@ class AcceptedFilter(admin.SimpleListFilter):
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
+    empty_sentence = "Open an endpoint and press “Send test event”: the first delivery appears here."
     list_display = ("public_id", "outcome", "event_type", "endpoint", "accepted")
     list_select_related = ("event", "endpoint", "attempt")
     list_filter = (("state", admin.ChoicesFieldListFilter), "endpoint", AcceptedFilter)

@@ -3,15 +3,19 @@
 import uuid
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse, reverse_lazy
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from chatzuri.admin import TeamScopedAdmin
+from chatzuri.admin.wall import is_manager
 from webhooks import addresses, sending
 from webhooks.admin import showing
 from webhooks.admin.deliveries import form_token, handed_over
@@ -20,8 +24,25 @@ from webhooks.models import Delivery, Endpoint
 TEST_DATA = {"message": "A test from Chatzuri. Nothing happened to a customer."}
 
 
+class EndpointForm(forms.ModelForm[Endpoint]):
+    """Members use credentials by name. Sending one's secret to an address of their choice would be reading it."""
+
+    by_manager = False
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        moved = {"url", "credential"} & set(self.changed_data)
+        if moved and data.get("credential") and data.get("url") and not self.by_manager:
+            raise ValidationError(
+                {"url": "Leave this empty: the credential's own address is used. Owners and admins may enter another."}
+            )
+        return data
+
+
 @admin.register(Endpoint)
 class EndpointAdmin(TeamScopedAdmin):
+    form = EndpointForm
+    empty_sentence = "An endpoint is the address your deliveries go to. Without a server, use one of the Inspector."
     list_display = ("name", "address", "status", "changed_at")
     list_select_related = ("credential",)
     list_filter = ("state",)
@@ -54,6 +75,11 @@ class EndpointAdmin(TeamScopedAdmin):
 
     # --- the form ---
 
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **options)
+        form.by_manager = is_manager(request)  # the class was made for this request
+        return form
+
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
         field = super().formfield_for_foreignkey(db_field, request, **options)
         if field is not None and db_field.name == "credential":
@@ -79,10 +105,10 @@ class EndpointAdmin(TeamScopedAdmin):
             raise Http404
         url = request.GET.get("url", "").strip()
         try:
-            sentence = "This address may be used." if url and addresses.parse(url) else ""
+            tone, sentence = "good", "This address may be used." if url and addresses.parse(url) else ""
         except addresses.Blocked as refusal:
-            sentence = refusal.sentence
-        return HttpResponse(sentence, content_type="text/plain; charset=utf-8")
+            tone, sentence = "bad", refusal.sentence
+        return HttpResponse(format_html('<span data-tone="{}">{}</span>', tone, sentence) if sentence else "")
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
