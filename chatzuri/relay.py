@@ -6,6 +6,7 @@ Nothing here is a truth: what is told is also in the database, so a lost message
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -51,3 +52,16 @@ def hear_all(channel: str, *, until: str, timeout: float) -> Iterator[dict[str, 
         yield message
         if message.get("type") == until:
             return
+
+
+def first(name: str, *, seconds: int) -> bool:
+    """Whether nobody said `name` since the last `forget`, or these seconds; also true when Redis is away."""
+    try:
+        return bool(_client(settings.REDIS_URL).set(f"first:{name}", 1, nx=True, ex=seconds))
+    except redis.RedisError:
+        return True
+
+
+def forget(name: str) -> None:
+    with suppress(redis.RedisError):
+        _client(settings.REDIS_URL).delete(f"first:{name}")

@@ -107,7 +107,7 @@ INSPECTOR_ORIGIN = env.str("INSPECTOR_ORIGIN", default="").rstrip("/")
 LANGUAGE_MODEL_ORIGINS = env.list("LANGUAGE_MODEL_ORIGINS", default=[])
 LANGUAGE_MODEL_TIMEOUT = read(env.float, "LANGUAGE_MODEL_TIMEOUT", 30.0, "give seconds, for example 30.")
 CHAT_WAIT = read(env.float, "CHAT_WAIT", 60.0, "give the seconds the API waits for a reply, for example 60.")
-DELIVERY_THREADS = read(env.int, "DELIVERY_THREADS", 16, "give a number of threads, for example 16.")
+DELIVERY_THREADS = read(env.int, "DELIVERY_THREADS", 32, "give a number, for example 32.")
 
 # --- Django ----------------------------------------------------------------------------------------------------------
 
@@ -246,6 +246,7 @@ CELERY_TASK_ROUTES = {
 CELERY_BEAT_SCHEDULE = {
     "sweep deliveries": {"task": "webhooks.tasks.sweep", "schedule": 15.0, "options": {"expires": 15}},
     "reap deliveries": {"task": "webhooks.tasks.reap", "schedule": 15.0, "options": {"expires": 15}},
+    "hold failing endpoints": {"task": "webhooks.tasks.hold_failing", "schedule": 60.0, "options": {"expires": 60}},
     "sweep turns": {"task": "agents.tasks.sweep_turns", "schedule": 15.0, "options": {"expires": 15}},
 }
 

@@ -9,6 +9,7 @@ import redis
 from chatzuri import celery_app
 from tests.processes import Worker
 from tests.receiver import Receiver
+from webhooks import publishing
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +36,8 @@ def _wake_nobody(request: pytest.FixtureRequest) -> Iterator[None]:
         _route({}, "nobody")
     yield
     _route(routes, queue)
+    for slow in (False, True):
+        publishing.heed_wake(slow=slow)
 
 
 def _route(routes: Any, queue: str) -> None:

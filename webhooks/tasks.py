@@ -1,12 +1,20 @@
-from celery import shared_task
+from typing import Any
 
-from webhooks import sending
+from celery import shared_task
+from celery.signals import worker_shutting_down
+
+from webhooks import recording, sending
 from webhooks.models import Delivery
 
 
 @shared_task
 def drain() -> None:
     sending.drain()
+
+
+@shared_task
+def drain_slow() -> None:
+    sending.drain(slow=True)
 
 
 @shared_task
@@ -22,3 +30,13 @@ def sweep() -> None:
 @shared_task
 def reap() -> None:
     sending.reap()
+
+
+@shared_task
+def hold_failing() -> None:
+    recording.hold_failing()
+
+
+@worker_shutting_down.connect
+def _finish_and_stop(**_: Any) -> None:
+    sending.stop_claiming()

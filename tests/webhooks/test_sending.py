@@ -124,10 +124,24 @@ def test_twenty_threads_send_one_delivery_once(receiver, endpoint):
 
 def test_drains_beside_each_other_send_each_delivery_once(receiver, endpoint):
     deliveries = [make_delivery(endpoint=endpoint) for _ in range(40)]
-    _together(4, sending.drain)
+    lanes = [sending.Lane(slow=False) for _ in range(4)]
+    _together(4, lambda: lanes.pop().drain())
+    sending.drain()  # what was beyond the endpoint's limit when the others looked
     seen = sorted(request.headers["webhook-id"] for request in receiver.requests)
     assert seen == sorted(d.public_id for d in deliveries)
     assert Delivery.objects.filter(state=State.DELIVERED).count() == 40
+
+
+def test_a_wake_up_that_comes_while_a_lane_is_drained_is_heeded(receiver, endpoint):
+    receiver.answer(delay=0.5)
+    make_delivery(endpoint=endpoint)
+    first = threading.Thread(target=_closing(sending.drain))
+    first.start()
+    receiver.wait_for(1)
+    make_delivery(endpoint=endpoint)
+    assert sending.drain() == 0  # the running one takes it
+    first.join()
+    assert len(receiver.requests) == 2
 
 
 def test_a_rolled_back_change_sends_nothing(receiver, endpoint):
@@ -162,11 +176,27 @@ def test_an_outcome_under_another_token_changes_nothing(receiver, endpoint):
     assert (delivery.state, delivery.attempt.outcome) == (State.SENDING, "")
 
 
-def test_a_worker_that_wakes_up_too_late_does_not_send(receiver, endpoint, settings):
-    [claimed] = sending.claim(limit=1, only=make_delivery(endpoint=endpoint).pk)
-    settings.DELIVERY_DEADLINE = -1
-    outcome = sending.transmit(claimed)
-    assert (outcome.state, outcome.code, receiver.requests) == (State.NOT_SENT, "late", [])
+def test_a_worker_that_wakes_up_too_late_puts_it_back(receiver, endpoint, monkeypatch):
+    delivery = make_delivery(endpoint=endpoint)
+    [claimed] = sending.claim(limit=1, only=delivery.pk)
+    monkeypatch.setattr(sending, "BEGIN_WITHIN", -1)
+    sending.record([(claimed, sending.transmit(claimed))])
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.token, receiver.requests) == (State.QUEUED, None, [])
+    assert not Attempt.objects.exists()
+    monkeypatch.undo()
+    assert (sending.drain(), len(receiver.requests)) == (1, 1)
+
+
+def test_what_was_called_interrupted_is_not_put_back(receiver, endpoint, monkeypatch):
+    delivery = make_delivery(endpoint=endpoint)
+    [claimed] = sending.claim(limit=1, only=delivery.pk)
+    Delivery.objects.filter(pk=delivery.pk).update(deadline_at=timezone.now() - timedelta(minutes=1))
+    sending.reap()
+    monkeypatch.setattr(sending, "BEGIN_WITHIN", -1)
+    sending.record([(claimed, sending.transmit(claimed))])
+    delivery.refresh_from_db()
+    assert (delivery.state, sending.drain(), receiver.requests) == (State.INTERRUPTED, 0, [])
 
 
 def test_the_sweeper_sees_only_what_was_forgotten(receiver, endpoint):
@@ -214,6 +244,18 @@ def test_a_lost_encryption_key_blocks_instead_of_sending_unsigned(receiver, endp
     delivery = sending.send(delivery)
     assert (delivery.state, delivery.attempt.code) == (State.BLOCKED, "secret_not_readable")
     assert receiver.requests == []
+
+
+def _closing(work):
+    """For threads: a connection of their own must not outlive them."""
+
+    def run():
+        try:
+            work()
+        finally:
+            connection.close()
+
+    return run
 
 
 def _together(count, work):

@@ -1,6 +1,9 @@
+import json
+
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils import timezone
 
 from chatzuri.fields import EncryptedTextField, PublicIdField
 from chatzuri.models import Credential, Team
@@ -104,18 +107,40 @@ class Endpoint(models.Model):
         """What goes into X-Webhook-Secret; empty where no header shall be sent."""
         return self.credential.reveal().get("secret", "") if self.credential else ""
 
+    def signing_secrets(self) -> list[str]:
+        """What a delivery is signed with now, newest first; two while a rotation overlaps."""
+        overlaps = self.previous_secret_until is not None and self.previous_secret_until > timezone.now()
+        return [self.signing_secret, *([self.previous_secret] if overlaps and self.previous_secret else [])]
+
+    def custom_headers(self) -> dict[str, str]:
+        """The customer's own headers, with their values."""
+        return dict(json.loads(self.headers))
+
     def secrets(self) -> list[str]:
         """Everything that must be masked in what this endpoint answers."""
-        return [secret for secret in (self.signing_secret, self.shared_secret()) if secret]
+        shared = self.shared_secret()
+        # A short header value, "1" say, would mask half of an answer and protects nothing.
+        typed = [value for value in self.custom_headers().values() if len(value) >= 8]
+        return [*self.signing_secrets(), *([shared] if shared else []), *typed]
 
     def pause(self) -> None:
-        self.state = self.State.PAUSED
+        """Stop at once: what is queued is held, and so is what comes."""
+        self._stop(self.State.PAUSED)
+
+    def hold(self) -> None:
+        """The same, because it kept failing."""
+        self._stop(self.State.HELD)
+
+    def _stop(self, state: str) -> None:
+        self.state = state
         self.save(update_fields=["state", "changed_at"])
+        self.deliveries.waiting().update(state="held")
 
     def resume(self) -> None:
         """New deliveries go out again; the held ones wait until they are released or discarded by hand."""
         self.state = self.State.ACTIVE
-        self.save(update_fields=["state", "changed_at"])
+        self.consecutive_failures, self.failing_since, self.hold_at = 0, None, None
+        self.save(update_fields=["state", "consecutive_failures", "failing_since", "hold_at", "changed_at"])
 
     def replace_signing_secret(self) -> str:
         self.signing_secret = secret = signatures.new_secret()

@@ -1,0 +1,182 @@
+"""Taking deliveries for this worker: fairly, in one statement, committed before anything is sent."""
+
+import json
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from chatzuri.fields import NotReadable
+from webhooks import signatures
+from webhooks.models import Delivery, Endpoint
+
+State = Delivery.State
+# How long after the client's own deadline a worker may still be busy writing the outcome down.
+RECORDING_MARGIN = timedelta(seconds=5)
+# At most this many in flight at an endpoint that does not answer in time right now, whatever its own limit says.
+SLOW_CONCURRENCY = 2
+# Claims are made one after the other, so that limits are exact; a claim takes milliseconds and serves a whole batch.
+CLAIM_LOCK = 0x63686174
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is known after the attempt, and no more than that. State *queued* puts back what was never begun."""
+
+    state: str
+    code: str = ""
+    detail: str = ""
+    status_code: int | None = None
+    address: str = ""
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes = b""
+    body_cut: bool = False
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """Everything one attempt needs, read before the socket opens, so that sending touches no database."""
+
+    pk: int
+    public_id: str
+    token: uuid.UUID
+    url: str
+    body: bytes
+    endpoint: Endpoint
+    headers: Mapping[str, str]
+    own_headers: Mapping[str, str]
+    secrets: list[str] = field(repr=False)
+    claimed_at: float
+    refusal: Outcome | None = None
+
+
+# Which endpoints have something queued is read off the index, one probe each, however long their queues are. Each
+# endpoint gives as many rows as it has room for; teams then take turns, so that the flood of one is not the wait of others.
+FAIR = """
+WITH RECURSIVE waiting(endpoint_id) AS (
+    (SELECT endpoint_id FROM webhooks_delivery WHERE state = 'queued' ORDER BY endpoint_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT d.endpoint_id FROM webhooks_delivery d
+            WHERE d.state = 'queued' AND d.endpoint_id > w.endpoint_id ORDER BY d.endpoint_id LIMIT 1)
+    FROM waiting w WHERE w.endpoint_id IS NOT NULL
+), busy AS (
+    SELECT endpoint_id, count(*) AS flying FROM webhooks_delivery WHERE state = 'sending' GROUP BY endpoint_id
+), paced AS (
+    SELECT e.id, e.team_id,
+           least(e.concurrency, CASE WHEN %(slow)s THEN %(slow_concurrency)s ELSE e.concurrency END)
+               - coalesce(b.flying, 0) AS places,
+           CASE WHEN e.rate_per_minute IS NULL THEN 1000000 ELSE greatest(0, 1 + floor(
+               extract(epoch FROM now() - greatest(e.next_send_at, now() - interval '1 second'))
+               * e.rate_per_minute / 60.0))::int END AS allowed
+    FROM waiting w JOIN webhooks_endpoint e ON e.id = w.endpoint_id LEFT JOIN busy b ON b.endpoint_id = e.id
+    WHERE e.state IN ('active', 'failing') AND coalesce(e.slow_until > now(), false) = %(slow)s
+), picked AS (
+    SELECT q.id, row_number() OVER (PARTITION BY p.team_id ORDER BY q.place, q.id) AS turn
+    FROM paced p CROSS JOIN LATERAL (
+        SELECT d.id, row_number() OVER (ORDER BY d.id) AS place FROM webhooks_delivery d
+        WHERE d.endpoint_id = p.id AND d.state = 'queued' AND (d.order_key = '' OR NOT EXISTS (
+            SELECT 1 FROM webhooks_delivery earlier
+            WHERE earlier.endpoint_id = d.endpoint_id AND earlier.order_key = d.order_key AND earlier.order_key <> ''
+              AND earlier.id < d.id AND earlier.state IN ('queued', 'sending', 'held')))
+        ORDER BY d.id LIMIT greatest(0, least(p.places, p.allowed))
+    ) q
+), chosen AS (
+    SELECT d.id FROM webhooks_delivery d JOIN picked ON picked.id = d.id WHERE d.state = 'queued'
+    ORDER BY picked.turn, d.id LIMIT %(limit)s FOR UPDATE OF d SKIP LOCKED
+)"""
+
+# An agent is waiting for this one: its row alone, ahead of the queue. It counts towards the limits all the same.
+ONE = """
+WITH chosen AS (SELECT id FROM webhooks_delivery WHERE id = %(only)s AND state = 'queued' FOR UPDATE)"""
+
+TAKE = """, claimed AS (
+    UPDATE webhooks_delivery d
+    SET state = 'sending', token = gen_random_uuid(), deadline_at = clock_timestamp() + %(lifetime)s
+    FROM chosen WHERE d.id = chosen.id AND d.state = 'queued'
+    RETURNING d.id, d.public_id, d.token, d.url, d.headers::text, d.body, d.endpoint_id
+), begun AS (
+    INSERT INTO webhooks_attempt (delivery_id, token) SELECT id, token FROM claimed
+), counted AS (
+    UPDATE webhooks_endpoint e
+    SET next_send_at = greatest(e.next_send_at, now() - interval '1 second')
+                       + taken.number * interval '1 minute' / e.rate_per_minute
+    FROM (SELECT endpoint_id, count(*) AS number FROM claimed GROUP BY endpoint_id) taken
+    WHERE e.id = taken.endpoint_id AND e.rate_per_minute IS NOT NULL
+)
+SELECT id, public_id, token, url, headers, body, endpoint_id FROM claimed ORDER BY id"""
+
+
+def claim(*, limit: int, only: int | None = None, slow: bool = False) -> list[Claimed]:
+    """Take up to `limit` queued deliveries, or the one row `only`, for this worker, and commit.
+
+    Each gets a token of its own and a deadline by the database's clock; its attempt row stands before it is sent.
+    `slow` takes from endpoints that do not answer in time right now, which have a lane of their own.
+    """
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        if only is None:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CLAIM_LOCK])
+        cursor.execute((FAIR if only is None else ONE) + TAKE, _arguments(limit, only, slow))
+        rows = cursor.fetchall()
+    endpoints = Endpoint.objects.select_related("credential").in_bulk({row[-1] for row in rows})
+    return [_prepare(row, endpoints[row[-1]]) for row in rows]
+
+
+def _arguments(limit: int, only: int | None, slow: bool) -> dict[str, Any]:
+    lifetime = timedelta(seconds=settings.DELIVERY_DEADLINE) + RECORDING_MARGIN
+    return {"limit": limit, "only": only, "slow": slow, "slow_concurrency": SLOW_CONCURRENCY, "lifetime": lifetime}
+
+
+def _prepare(row: tuple[Any, ...], endpoint: Endpoint) -> Claimed:
+    """Sign the bytes that will be written, with the secrets of this moment."""
+    pk, public_id, token, url, headers, body, _ = row
+    facts = {"pk": pk, "public_id": public_id, "token": token, "url": url, "endpoint": endpoint, "body": bytes(body)}
+    began = time.monotonic()
+    try:
+        platform = _platform_headers(public_id, headers, facts["body"], endpoint)
+        own, secrets = endpoint.custom_headers(), endpoint.secrets()
+    except NotReadable as error:
+        refusal = Outcome(State.BLOCKED, code="secret_not_readable", detail=str(error))
+        return Claimed(**facts, headers={}, own_headers={}, secrets=[], claimed_at=began, refusal=refusal)
+    return Claimed(**facts, headers=platform, own_headers=own, secrets=secrets, claimed_at=began)
+
+
+def _platform_headers(public_id: str, stored: str, body: bytes, endpoint: Endpoint) -> dict[str, str]:
+    headers = {"Content-Type": "application/json", "X-Chatzuri-Delivery": public_id} | json.loads(stored)
+    headers |= signatures.headers(
+        endpoint.signing_secrets(), delivery_id=public_id, timestamp=int(time.time()), body=body
+    )
+    if shared := endpoint.shared_secret():
+        headers["X-Webhook-Secret"] = shared
+    return headers
+
+
+def put_back(claims: Iterable[Claimed]) -> None:
+    """Return to the queue what was claimed and never begun: nothing left, so nothing is lost or repeated."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        for claimed in claims:
+            arguments = [claimed.pk, claimed.token]
+            cursor.execute(
+                "UPDATE webhooks_delivery SET state = 'queued', token = NULL, deadline_at = NULL"
+                " WHERE id = %s AND token = %s AND state = 'sending'",
+                arguments,
+            )
+            if cursor.rowcount:
+                cursor.execute("DELETE FROM webhooks_attempt WHERE delivery_id = %s AND token = %s", arguments)
+
+
+def next_paced() -> float | None:
+    """Seconds until an endpoint with queued deliveries may be sent to again, where only its pace holds them back."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT extract(epoch FROM min(e.next_send_at) - now()) FROM webhooks_endpoint e"
+            " WHERE e.rate_per_minute IS NOT NULL AND e.next_send_at > now() AND e.state IN ('active', 'failing')"
+            " AND EXISTS (SELECT 1 FROM webhooks_delivery d WHERE d.endpoint_id = e.id AND d.state = 'queued')"
+        )
+        found = cursor.fetchone()
+    return float(found[0]) if found and found[0] is not None else None

@@ -1,0 +1,144 @@
+"""Accepting: an event and what is owed of it, written in the caller's transaction. That commit is the acceptance."""
+
+import logging
+import uuid
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from celery import current_app
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from chatzuri import relay
+from webhooks import bodies
+from webhooks.models import Delivery, Endpoint, Event
+
+logger = logging.getLogger(__name__)
+
+State = Delivery.State
+
+
+def publish(
+    *,
+    endpoint: Endpoint,
+    event_type: str,
+    data: Any,
+    body: bytes | None = None,
+    agent_ref: str = "",
+    conversation_ref: str = "",
+    caused_by: str = "",
+    headers: Mapping[str, str] | None = None,
+    form_token: uuid.UUID | None = None,
+    wake: bool = True,
+) -> Delivery:
+    """Accept an event for an endpoint, in the caller's transaction.
+
+    `body` is sent exactly as it is; without it the event's envelope is rendered, once. `headers` are the platform's
+    own (X-Chatzuri-Agent-Id), never a customer's. Raises `bodies.BodyRefused` for what is not sendable JSON.
+    """
+    event = Event(
+        team_id=endpoint.team_id,
+        type=event_type,
+        data=data,
+        agent_ref=agent_ref,
+        conversation_ref=conversation_ref,
+    )
+    rendered = bodies.render(event.envelope()) if body is None else body
+
+    def accept() -> Delivery:
+        event.save()
+        return _owe(event, endpoint, body=rendered, headers=headers, caused_by=caused_by, token=form_token, wake=wake)
+
+    return _once(form_token, accept)
+
+
+def resend(
+    delivery: Delivery, *, form_token: uuid.UUID | None = None, wake: bool = True, caused_by: str = "resend"
+) -> Delivery:
+    """A new delivery of the same event and bytes to the endpoint's present address, linked to the old one.
+
+    A `form_token` that was used before gives back the delivery it made: a double click sends once.
+    """
+    return _once(
+        form_token,
+        lambda: _owe(
+            delivery.event,
+            delivery.endpoint,
+            body=bytes(delivery.body),
+            headers=delivery.headers,
+            caused_by=caused_by,
+            token=form_token,
+            replay_of=delivery,
+            wake=wake,
+        ),
+    )
+
+
+def _once(form_token: uuid.UUID | None, accept: Callable[[], Delivery]) -> Delivery:
+    """What `accept` makes, or what the same button made a moment ago: the unique token decides, not a look before."""
+    try:
+        with transaction.atomic():
+            return accept()
+    except IntegrityError:
+        made = Delivery.objects.filter(form_token=form_token).first() if form_token else None
+        if made is None:
+            raise
+        return made
+
+
+def _owe(
+    event: Event,
+    endpoint: Endpoint,
+    *,
+    body: bytes,
+    headers: Mapping[str, str] | None,
+    caused_by: str,
+    token: uuid.UUID | None,
+    wake: bool,
+    replay_of: Delivery | None = None,
+) -> Delivery:
+    delivery = Delivery.objects.create(
+        team_id=endpoint.team_id,
+        event=event,
+        endpoint=endpoint,
+        url=endpoint.destination(),
+        headers=dict(headers or {}),
+        body=body,
+        caused_by=caused_by,
+        form_token=token,
+        replay_of=replay_of,
+        order_key=event.conversation_ref if endpoint.is_ordered else "",
+        state=State.QUEUED if endpoint.is_active else State.HELD,
+    )
+    if wake and endpoint.is_active:
+        is_slow = endpoint.slow_until is not None and endpoint.slow_until > timezone.now()
+        transaction.on_commit(partial(wake_drain, slow=is_slow))
+    return delivery
+
+
+def wake_drain(*, slow: bool = False) -> None:
+    """One small task, unless one is on its way already: it will find this row too, since the row is committed.
+
+    Best effort: the request must not depend on the broker, and the sweeper wakes again.
+    """
+    task = _task(slow)
+    if relay.first(task, seconds=5):
+        enqueue(task)
+
+
+def heed_wake(*, slow: bool) -> None:
+    """A lane begins to look: whoever commits from now on must wake again."""
+    relay.forget(_task(slow))
+
+
+def _task(slow: bool) -> str:
+    return "webhooks.tasks.drain_slow" if slow else "webhooks.tasks.drain"
+
+
+def enqueue(task: str, **arguments: Any) -> None:
+    """By name, since tasks stand above the modules they call. Arguments are ids."""
+    try:
+        current_app.send_task(task, kwargs=arguments, retry=False)
+    except Exception as error:
+        logger.warning("No broker to wake a worker with (%s); the sweeper will.", type(error).__name__)

@@ -1,0 +1,209 @@
+"""Writing outcomes down: in small batches, each only under the token it was claimed with, and never given up early."""
+
+import json
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce, Now
+
+from chatzuri.models import Credential
+from webhooks.claiming import Claimed, Outcome, put_back
+from webhooks.models import Delivery, Endpoint
+
+logger = logging.getLogger(__name__)
+
+State = Delivery.State
+Finished = tuple[Claimed, Outcome]
+
+MASK = "••••••••"
+# While the database is away, outcomes are kept in memory for this long; then the reaper's word stands.
+PATIENCE = 120.0
+# An endpoint that does not answer in time is sent to from the slow lane until it answers again, or this long.
+SLOW_FOR = timedelta(minutes=5)
+SLOW_MS = 5_000
+SLOW_CODES = {"deadline", "connect_timeout", "tls_timeout"}
+# Failing is said after this many failures in a row over at least this long, and acted on a day later.
+FAILING_AFTER = 10
+FAILING_FOR = timedelta(hours=1)
+COUNTDOWN = timedelta(hours=24)
+
+DELIVERY = """
+UPDATE webhooks_delivery SET state = %s, finished_at = clock_timestamp()
+WHERE id = %s AND token = %s AND state IN ('sending', 'interrupted')"""
+
+ATTEMPT = """
+UPDATE webhooks_attempt SET finished_at = clock_timestamp(), outcome = %s, code = %s, detail = %s, status_code = %s,
+    address = %s, request_headers = %s, response_headers = %s, response_body = %s, response_cut = %s, timings = %s
+WHERE delivery_id = %s AND token = %s
+  AND EXISTS (SELECT 1 FROM webhooks_delivery d WHERE d.id = delivery_id AND d.token = webhooks_attempt.token)"""
+
+
+def record(finished: Sequence[Finished]) -> None:
+    """Write these outcomes down. A late one corrects *interrupted*; one under another token changes nothing.
+
+    Outlives a database that is away for a while. A row that refuses its outcome does not keep the others from theirs.
+    """
+    put_back(claimed for claimed, outcome in finished if outcome.state == State.QUEUED)
+    ended = [(claimed, outcome) for claimed, outcome in finished if outcome.state != State.QUEUED]
+    if not ended:
+        return
+    try:
+        _patiently(ended)
+    except DatabaseError:
+        _one_by_one(ended)
+
+
+def _patiently(finished: Sequence[Finished]) -> None:
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return _write(finished)
+        except (OperationalError, InterfaceError):
+            if time.monotonic() > until:
+                raise
+            logger.warning("The database is away; %s outcomes wait to be recorded.", len(finished))
+            connection.close()
+            time.sleep(0.5)
+
+
+def _one_by_one(finished: Sequence[Finished]) -> None:
+    for claimed, outcome in finished:
+        try:
+            _write([(claimed, outcome)])
+        except DatabaseError:
+            logger.exception("The outcome %s of %s could not be recorded.", outcome.state, claimed.public_id)
+
+
+def _write(finished: Sequence[Finished]) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(DELIVERY, [(outcome.state, claimed.pk, claimed.token) for claimed, outcome in finished])
+        if cursor.rowcount not in (-1, len(finished)):
+            logger.error("Some outcomes were not ours to write: %s", [claimed.public_id for claimed, _ in finished])
+        cursor.executemany(ATTEMPT, [_attempt(claimed, outcome) for claimed, outcome in finished])
+        _note_health(finished)
+        _note_use(claimed.endpoint.credential_id for claimed, _ in finished)
+
+
+def _attempt(claimed: Claimed, outcome: Outcome) -> tuple[Any, ...]:
+    secrets = claimed.secrets
+    return (
+        outcome.state,
+        outcome.code[:40],
+        outcome.detail[:500],
+        outcome.status_code,
+        outcome.address,
+        json.dumps(_shown(claimed)),
+        json.dumps([[name, _masked(value, secrets)] for name, value in outcome.headers]),
+        _masked_bytes(outcome.body, secrets),
+        outcome.body_cut,
+        json.dumps(outcome.timings),
+        claimed.pk,
+        claimed.token,
+    )
+
+
+def _shown(claimed: Claimed) -> dict[str, str]:
+    """The request's headers for people: what a customer typed, and what proves a secret, is masked."""
+    ours = {name: MASK if name == "X-Webhook-Secret" else value for name, value in claimed.headers.items()}
+    return dict.fromkeys(claimed.own_headers, MASK) | ours
+
+
+def _masked(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    return text
+
+
+def _masked_bytes(body: bytes, secrets: Iterable[str]) -> bytes:
+    """An echoing receiver must not turn our log into a list of secrets."""
+    for secret in secrets:
+        body = body.replace(secret.encode(), MASK.encode())
+    return body
+
+
+# --- what an outcome says about its endpoint -------------------------------------------------------------------------
+
+
+def _note_health(finished: Iterable[Finished]) -> None:
+    """Only what changes is written: a healthy endpoint that answers costs nothing here."""
+    last: dict[int, list[Outcome]] = {}
+    endpoints: Mapping[int, Endpoint] = {claimed.endpoint.pk: claimed.endpoint for claimed, _ in finished}
+    for claimed, outcome in finished:
+        last.setdefault(claimed.endpoint.pk, []).append(outcome)
+    for pk in sorted(last):  # always in one order, so that two workers never wait for each other
+        _note_answer(endpoints[pk], last[pk])
+
+
+def _note_answer(endpoint: Endpoint, outcomes: list[Outcome]) -> None:
+    row = Endpoint.objects.filter(pk=endpoint.pk)
+    if any(is_slow(outcome) for outcome in outcomes):
+        row.update(slow_until=Now() + SLOW_FOR)
+    elif any(outcome.status_code for outcome in outcomes) and endpoint.slow_until is not None:
+        row.update(slow_until=None)
+    if any(outcome.state == State.DELIVERED for outcome in outcomes):
+        _recovered(endpoint)
+    elif failures := sum(outcome.state != State.BLOCKED for outcome in outcomes):
+        row.update(
+            consecutive_failures=F("consecutive_failures") + failures, failing_since=Coalesce("failing_since", Now())
+        )
+        _notice(row)
+
+
+def is_slow(outcome: Outcome) -> bool:
+    return outcome.code in SLOW_CODES or outcome.timings.get("total", 0.0) > SLOW_MS
+
+
+def note_slow(endpoints: Iterable[int]) -> None:
+    """These keep us waiting: what is queued for them goes through the slow lane from now on."""
+    Endpoint.objects.filter(pk__in=list(endpoints)).update(slow_until=Now() + SLOW_FOR)
+
+
+def _recovered(endpoint: Endpoint) -> None:
+    """A 2xx ends every count and countdown at once. A pause by a person stays."""
+    if endpoint.consecutive_failures == 0 and endpoint.state != Endpoint.State.FAILING:
+        return
+    row = Endpoint.objects.filter(pk=endpoint.pk)
+    row.update(consecutive_failures=0, failing_since=None, hold_at=None)
+    row.filter(state=Endpoint.State.FAILING).update(state=Endpoint.State.ACTIVE)
+
+
+def _notice(row: Any) -> None:
+    begun = row.filter(
+        state=Endpoint.State.ACTIVE,
+        consecutive_failures__gte=FAILING_AFTER,
+        failing_since__lte=Now() - FAILING_FOR,
+    ).update(state=Endpoint.State.FAILING, hold_at=Now() + COUNTDOWN)
+    if begun:
+        endpoint = row.get()
+        logger.error(
+            "Endpoint %s (%s) is failing; its deliveries will be held from %s.",
+            endpoint.public_id,
+            endpoint.name,
+            endpoint.hold_at,
+        )
+
+
+def hold_failing() -> int:
+    """Where a countdown ended, hold what is queued and what comes: nothing is dropped. Returns how many endpoints."""
+    with transaction.atomic():
+        due = Endpoint.objects.select_for_update(skip_locked=True).filter(
+            state=Endpoint.State.FAILING, hold_at__lte=Now()
+        )
+        endpoints = list(due)
+        for endpoint in endpoints:
+            endpoint.hold()
+            logger.error("Endpoint %s (%s) kept failing; its deliveries are held.", endpoint.public_id, endpoint.name)
+    return len(endpoints)
+
+
+def _note_use(credentials: Iterable[int | None]) -> None:
+    """Last use to the minute: a busy credential must not cost a write per batch."""
+    used = {pk for pk in credentials if pk}
+    if used:
+        stale = Credential.objects.filter(pk__in=used).exclude(last_used_at__gt=Now() - timedelta(minutes=1))
+        stale.update(last_used_at=Now())
