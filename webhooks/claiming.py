@@ -57,7 +57,7 @@ class Claimed:
 
 
 # Which endpoints have something queued is read off the index, one probe each, however long their queues are. Each
-# endpoint gives as many rows as it has room for; teams then take turns, so that the flood of one is not the wait of others.
+# endpoint gives as many rows as it has room for; teams then take turns, so that a flood of one does not delay others.
 FAIR = """
 WITH RECURSIVE waiting(endpoint_id) AS (
     (SELECT endpoint_id FROM webhooks_delivery WHERE state = 'queued' ORDER BY endpoint_id LIMIT 1)
@@ -124,7 +124,8 @@ def claim(*, limit: int, only: int | None = None, slow: bool = False) -> list[Cl
         cursor.execute((FAIR if only is None else ONE) + TAKE, _arguments(limit, only, slow))
         rows = cursor.fetchall()
     endpoints = Endpoint.objects.select_related("credential").in_bulk({row[-1] for row in rows})
-    return [_prepare(row, endpoints[row[-1]]) for row in rows]
+    proofs = {pk: _proofs(endpoint) for pk, endpoint in endpoints.items()}
+    return [_prepare(row, endpoints[row[-1]], proofs[row[-1]]) for row in rows]
 
 
 def _arguments(limit: int, only: int | None, slow: bool) -> dict[str, Any]:
@@ -132,28 +133,49 @@ def _arguments(limit: int, only: int | None, slow: bool) -> dict[str, Any]:
     return {"limit": limit, "only": only, "slow": slow, "slow_concurrency": SLOW_CONCURRENCY, "lifetime": lifetime}
 
 
-def _prepare(row: tuple[Any, ...], endpoint: Endpoint) -> Claimed:
-    """Sign the bytes that will be written, with the secrets of this moment."""
-    pk, public_id, token, url, headers, body, _ = row
-    facts = {"pk": pk, "public_id": public_id, "token": token, "url": url, "endpoint": endpoint, "body": bytes(body)}
-    began = time.monotonic()
+@dataclass(frozen=True)
+class Proofs:
+    """What an endpoint's requests carry, decrypted once for the rows of one claim and then forgotten."""
+
+    signing: list[str] = field(repr=False, default_factory=list)
+    own_headers: dict[str, str] = field(repr=False, default_factory=dict)
+    shared: str = field(repr=False, default="")
+    masked: list[str] = field(repr=False, default_factory=list)
+    refusal: Outcome | None = None
+
+
+def _proofs(endpoint: Endpoint) -> Proofs:
     try:
-        platform = _platform_headers(public_id, headers, facts["body"], endpoint)
-        own, secrets = endpoint.custom_headers(), endpoint.secrets()
+        return Proofs(
+            endpoint.signing_secrets(), endpoint.custom_headers(), endpoint.shared_secret(), endpoint.secrets()
+        )
     except NotReadable as error:
-        refusal = Outcome(State.BLOCKED, code="secret_not_readable", detail=str(error))
-        return Claimed(**facts, headers={}, own_headers={}, secrets=[], claimed_at=began, refusal=refusal)
-    return Claimed(**facts, headers=platform, own_headers=own, secrets=secrets, claimed_at=began)
+        return Proofs(refusal=Outcome(State.BLOCKED, code="secret_not_readable", detail=str(error)))
 
 
-def _platform_headers(public_id: str, stored: str, body: bytes, endpoint: Endpoint) -> dict[str, str]:
-    headers = {"Content-Type": "application/json", "X-Chatzuri-Delivery": public_id} | json.loads(stored)
-    headers |= signatures.headers(
-        endpoint.signing_secrets(), delivery_id=public_id, timestamp=int(time.time()), body=body
+def _prepare(row: tuple[Any, ...], endpoint: Endpoint, proofs: Proofs) -> Claimed:
+    """Sign the bytes that will be written, with the secrets of this moment."""
+    pk, public_id, token, url, stored, body, _ = row
+    body = bytes(body)
+    headers = {"Content-Type": "application/json", "X-Chatzuri-Delivery": public_id, **json.loads(stored)}
+    if not proofs.refusal:
+        now = int(time.time())
+        headers |= signatures.headers(proofs.signing, delivery_id=public_id, timestamp=now, body=body)
+    if proofs.shared:
+        headers["X-Webhook-Secret"] = proofs.shared
+    return Claimed(
+        pk=pk,
+        public_id=public_id,
+        token=token,
+        url=url,
+        body=body,
+        endpoint=endpoint,
+        headers=headers,
+        own_headers=proofs.own_headers,
+        secrets=proofs.masked,
+        claimed_at=time.monotonic(),
+        refusal=proofs.refusal,
     )
-    if shared := endpoint.shared_secret():
-        headers["X-Webhook-Secret"] = shared
-    return headers
 
 
 def put_back(claims: Iterable[Claimed]) -> None:

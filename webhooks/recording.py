@@ -12,6 +12,7 @@ from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 
 from chatzuri.models import Credential
+from webhooks import proxy
 from webhooks.claiming import Claimed, Outcome, put_back
 from webhooks.models import Delivery, Endpoint
 
@@ -140,18 +141,19 @@ def _note_health(finished: Iterable[Finished]) -> None:
 
 
 def _note_answer(endpoint: Endpoint, outcomes: list[Outcome]) -> None:
-    row = Endpoint.objects.filter(pk=endpoint.pk)
     if any(is_slow(outcome) for outcome in outcomes):
-        row.update(slow_until=Now() + SLOW_FOR)
-    elif any(outcome.status_code for outcome in outcomes) and endpoint.slow_until is not None:
-        row.update(slow_until=None)
+        note_slow([endpoint.pk])
+    elif endpoint.slow_until is not None and any(outcome.status_code for outcome in outcomes):
+        Endpoint.objects.filter(pk=endpoint.pk).update(slow_until=None)
     if any(outcome.state == State.DELIVERED for outcome in outcomes):
         _recovered(endpoint)
-    elif failures := sum(outcome.state != State.BLOCKED for outcome in outcomes):
-        row.update(
-            consecutive_failures=F("consecutive_failures") + failures, failing_since=Coalesce("failing_since", Now())
-        )
-        _notice(row)
+    elif failures := sum(_tells_of_receiver(outcome) for outcome in outcomes):
+        _failed(endpoint, failures)
+
+
+def _tells_of_receiver(outcome: Outcome) -> bool:
+    """What we refused, and what our own proxy could not do, is no fault of the endpoint."""
+    return outcome.state != State.BLOCKED and outcome.code not in proxy.NOT_THE_RECEIVER
 
 
 def is_slow(outcome: Outcome) -> bool:
@@ -172,14 +174,16 @@ def _recovered(endpoint: Endpoint) -> None:
     row.filter(state=Endpoint.State.FAILING).update(state=Endpoint.State.ACTIVE)
 
 
-def _notice(row: Any) -> None:
+def _failed(endpoint: Endpoint, times: int) -> None:
+    row = Endpoint.objects.filter(pk=endpoint.pk)
+    row.update(consecutive_failures=F("consecutive_failures") + times, failing_since=Coalesce("failing_since", Now()))
     begun = row.filter(
         state=Endpoint.State.ACTIVE,
         consecutive_failures__gte=FAILING_AFTER,
         failing_since__lte=Now() - FAILING_FOR,
     ).update(state=Endpoint.State.FAILING, hold_at=Now() + COUNTDOWN)
     if begun:
-        endpoint = row.get()
+        endpoint.refresh_from_db(fields=["hold_at"])
         logger.error(
             "Endpoint %s (%s) is failing; its deliveries will be held from %s.",
             endpoint.public_id,

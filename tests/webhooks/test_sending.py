@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from tests.factories import make_credential, make_delivery, make_endpoint
-from webhooks import bodies, sending, signatures
+from webhooks import attempts, bodies, sending, signatures
 from webhooks.models import Attempt, Delivery
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -179,7 +179,7 @@ def test_an_outcome_under_another_token_changes_nothing(receiver, endpoint):
 def test_a_worker_that_wakes_up_too_late_puts_it_back(receiver, endpoint, monkeypatch):
     delivery = make_delivery(endpoint=endpoint)
     [claimed] = sending.claim(limit=1, only=delivery.pk)
-    monkeypatch.setattr(sending, "BEGIN_WITHIN", -1)
+    monkeypatch.setattr(attempts, "BEGIN_WITHIN", -1)
     sending.record([(claimed, sending.transmit(claimed))])
     delivery.refresh_from_db()
     assert (delivery.state, delivery.token, receiver.requests) == (State.QUEUED, None, [])
@@ -193,7 +193,7 @@ def test_what_was_called_interrupted_is_not_put_back(receiver, endpoint, monkeyp
     [claimed] = sending.claim(limit=1, only=delivery.pk)
     Delivery.objects.filter(pk=delivery.pk).update(deadline_at=timezone.now() - timedelta(minutes=1))
     sending.reap()
-    monkeypatch.setattr(sending, "BEGIN_WITHIN", -1)
+    monkeypatch.setattr(attempts, "BEGIN_WITHIN", -1)
     sending.record([(claimed, sending.transmit(claimed))])
     delivery.refresh_from_db()
     assert (delivery.state, sending.drain(), receiver.requests) == (State.INTERRUPTED, 0, [])

@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 ('public_id', chatzuri.fields.PublicIdField(prefix='ep')),
                 ('name', models.CharField(max_length=100)),
                 ('url', models.CharField(blank=True, help_text='Where deliveries go, for example https://…', max_length=2048, verbose_name='URL')),
-                ('headers', chatzuri.fields.EncryptedTextField(default='{}', editable=False)),
+                ('headers', chatzuri.fields.EncryptedTextField(blank=True, default='', editable=False)),
                 ('signing_secret', chatzuri.fields.EncryptedTextField(default=webhooks.signatures.new_secret, editable=False)),
                 ('previous_secret', chatzuri.fields.EncryptedTextField(blank=True, default='', editable=False)),
                 ('previous_secret_until', models.DateTimeField(editable=False, null=True)),
