@@ -32,20 +32,34 @@ def catch(
 
 
 def judge(*, bin: Bin, headers: dict[str, str], body: bytes, cut: bool) -> tuple[Verdict, str]:
-    secrets = signing_secrets(bin)
-    verdict = signatures.verify(secrets, headers, body, now=time.time())
-    if verdict.reason != "missing_header" and not secrets:
+    endpoints = leading_here(bin)
+    now = time.time()
+    verdict = signatures.verify([each.signing_secret for each in endpoints], headers, body, now=now)
+    if verdict.reason != "missing_header" and not endpoints:
         return Verdict.UNKNOWN, "No endpoint of your team has this address, so there is no secret to check with."
     if cut and not verdict.valid:
         return Verdict.UNKNOWN, "The body was too long to keep, so its signature could not be checked."
+    for endpoint in endpoints if verdict.reason in ("valid", "wrong_signature") else ():
+        if signatures.verify(endpoint.previous_secret, headers, body, now=now).valid:
+            return _with_previous(endpoint, also_newest=verdict.valid)
     return VERDICTS.get(verdict.reason, Verdict.INVALID), verdict.sentence
 
 
-def signing_secrets(bin: Bin) -> list[str]:
-    """Of the team's endpoints that lead here, by their own address or by the one in their credential."""
+def _with_previous(endpoint: Endpoint, *, also_newest: bool) -> tuple[Verdict, str]:
+    until = f"{endpoint.previous_secret_until:%d %B, %H:%M} UTC" if endpoint.previous_secret_until else ""
+    if also_newest:
+        sentence = f"Signed with both secrets: the new one, and the previous one, which is valid until {until}."
+        return Verdict.VALID, sentence
+    if endpoint.overlap_ends_at:
+        return Verdict.VALID, f"Signed with the previous secret only, which is valid until {until}."
+    return Verdict.INVALID, f"Signed with the previous secret, which was valid until {until} and is not any more."
+
+
+def leading_here(bin: Bin) -> list[Endpoint]:
+    """The team's endpoints that send here, by their own address or by the one in their credential."""
     candidates = Endpoint.objects.of(bin.team).filter(url__in=[bin.address, bin.address + "/", ""])
-    leading = (endpoint for endpoint in candidates.select_related("credential")[:200])
-    return [each.signing_secret for each in leading if each.destination().rstrip("/") == bin.address]
+    found = candidates.select_related("credential")[:200]
+    return [each for each in found if each.destination().rstrip("/") == bin.address]
 
 
 def _shown(name: str, value: str) -> str:

@@ -54,18 +54,24 @@ def publish(
 
 
 def resend(
-    delivery: Delivery, *, form_token: uuid.UUID | None = None, wake: bool = True, caused_by: str = "resend"
+    delivery: Delivery,
+    *,
+    body: bytes | None = None,
+    form_token: uuid.UUID | None = None,
+    wake: bool = True,
+    caused_by: str = "resend",
 ) -> Delivery:
-    """A new delivery of the same event and bytes to the endpoint's present address, linked to the old one.
+    """A new delivery of the same event to the endpoint's present address, linked to the old one.
 
-    A `form_token` that was used before gives back the delivery it made: a double click sends once.
+    It has the same bytes, unless a `body` is given (see `rebuilt`). A `form_token` that was used before gives back
+    the delivery it made: a double click sends once.
     """
     return _once(
         form_token,
         lambda: _owe(
             delivery.event,
             delivery.endpoint,
-            body=bytes(delivery.body),
+            body=bytes(delivery.body) if body is None else body,
             headers=delivery.headers,
             caused_by=caused_by,
             token=form_token,
@@ -73,6 +79,13 @@ def resend(
             wake=wake,
         ),
     )
+
+
+def rebuilt(delivery: Delivery) -> bytes:
+    """The body rendered anew from the event: its envelope, or the data alone where that was what a tool sent."""
+    event = delivery.event
+    was_envelope = f'"id":"{event.public_id}"'.encode() in bytes(delivery.body)
+    return bodies.render(event.envelope() if was_envelope else event.data)
 
 
 def _once(form_token: uuid.UUID | None, accept: Callable[[], Delivery]) -> Delivery:

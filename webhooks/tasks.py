@@ -3,7 +3,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from webhooks import recording, sending
+from webhooks import recording, replaying, sending
 from webhooks.models import Delivery
 
 
@@ -25,11 +25,17 @@ def send_one(*, delivery_id: int) -> None:
 @shared_task
 def sweep() -> None:
     sending.sweep()
+    replaying.sweep()
 
 
 @shared_task
 def reap() -> None:
     sending.reap()
+
+
+@shared_task
+def replay(*, replay_id: int) -> None:
+    replaying.advance(replay_id=replay_id)
 
 
 @shared_task

@@ -1,13 +1,22 @@
 import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 
 from chatzuri.fields import EncryptedTextField, PublicIdField
 from chatzuri.models import Credential, Team
 from webhooks import addresses, signatures
+from webhooks.headers import check_headers
+
+LONGEST_OVERLAP = timedelta(days=7)
+
+
+class RotationRefused(ValueError):
+    """This signing secret cannot be put in place of the present one; the message says why and what to do."""
 
 
 class EndpointQuerySet(models.QuerySet["Endpoint"]):
@@ -40,7 +49,7 @@ class Endpoint(models.Model):
         related_name="endpoints",
         help_text="A webhook credential: its secret is sent as X-Webhook-Secret.",
     )
-    headers = EncryptedTextField(default="{}", editable=False)
+    headers = EncryptedTextField(default="", blank=True, editable=False)
     signing_secret = EncryptedTextField(default=signatures.new_secret, editable=False)
     previous_secret = EncryptedTextField(default="", blank=True, editable=False)
     previous_secret_until = models.DateTimeField(null=True, editable=False)
@@ -107,14 +116,20 @@ class Endpoint(models.Model):
         """What goes into X-Webhook-Secret; empty where no header shall be sent."""
         return self.credential.reveal().get("secret", "") if self.credential else ""
 
+    @property
+    def overlap_ends_at(self) -> datetime | None:
+        """Until when the previous secret signs too; None where only one does."""
+        until = self.previous_secret_until
+        return until if until is not None and until > timezone.now() else None
+
     def signing_secrets(self) -> list[str]:
         """What a delivery is signed with now, newest first; two while a rotation overlaps."""
-        overlaps = self.previous_secret_until is not None and self.previous_secret_until > timezone.now()
-        return [self.signing_secret, *([self.previous_secret] if overlaps and self.previous_secret else [])]
+        previous = self.previous_secret if self.overlap_ends_at else ""
+        return [self.signing_secret, *([previous] if previous else [])]
 
     def custom_headers(self) -> dict[str, str]:
         """The customer's own headers, with their values."""
-        return dict(json.loads(self.headers))
+        return dict(json.loads(self.headers or "{}"))
 
     def secrets(self) -> list[str]:
         """Everything that must be masked in what this endpoint answers."""
@@ -142,7 +157,52 @@ class Endpoint(models.Model):
         self.consecutive_failures, self.failing_since, self.hold_at = 0, None, None
         self.save(update_fields=["state", "consecutive_failures", "failing_since", "hold_at", "changed_at"])
 
-    def replace_signing_secret(self) -> str:
-        self.signing_secret = secret = signatures.new_secret()
-        self.save(update_fields=["signing_secret", "changed_at"])
-        return secret
+    # --- what a person replaces ---
+
+    def rotate_signing_secret(self, *, keep_for: timedelta, secret: str = "") -> str:
+        """A new secret, given or generated. The present one goes on signing beside it for `keep_for`.
+
+        Raises `RotationRefused`: two secrets at a time are enough for any receiver, and all that is promised.
+        """
+        new = secret or signatures.new_secret()
+        with transaction.atomic():
+            row = Endpoint.objects.select_for_update().get(pk=self.pk)
+            row._check_rotation(new, keep_for)
+            row.previous_secret = row.signing_secret if keep_for else ""
+            row.previous_secret_until = timezone.now() + keep_for if keep_for else None
+            row.signing_secret = new
+            row._save_secrets()
+        self.refresh_from_db(fields=["signing_secret", "previous_secret", "previous_secret_until"])
+        return new
+
+    def _check_rotation(self, new: str, keep_for: timedelta) -> None:
+        if until := self.overlap_ends_at:
+            raise RotationRefused(
+                f"The previous secret is valid until {until:%d %B, %H:%M} UTC, and no more than two are valid at a "
+                "time. End the overlap first, or wait."
+            )
+        if not timedelta(0) <= keep_for <= LONGEST_OVERLAP:
+            raise RotationRefused(f"The previous secret may stay valid for at most {LONGEST_OVERLAP.days} days.")
+        try:
+            signatures.check_secret(new)
+        except ValueError as error:
+            raise RotationRefused(str(error)) from None
+        if new in (self.signing_secret, self.previous_secret):
+            raise RotationRefused("This secret was used here before. Give another one, or let us generate it.")
+
+    def end_overlap(self) -> None:
+        """From now on only the newest secret signs."""
+        self.previous_secret, self.previous_secret_until = "", None
+        self._save_secrets()
+
+    def _save_secrets(self) -> None:
+        self.save(update_fields=["signing_secret", "previous_secret", "previous_secret_until", "changed_at"])
+
+    def set_headers(self, headers: Mapping[str, str]) -> None:
+        """Put these in place of all custom headers, unsaved. Raises `Blocked`, which never repeats a value."""
+        check_headers(headers)
+        self.headers = json.dumps(dict(headers))
+
+    def replace_headers(self, headers: Mapping[str, str]) -> None:
+        self.set_headers(headers)
+        self.save(update_fields=["headers", "changed_at"])
