@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -39,6 +40,26 @@ def read(parse: Callable[..., Any], name: str, default: Any, advice: str) -> Any
 
 def numbers(name: str, default: list[int]) -> list[int]:
     return [int(text) for text in env.list(name, default=default)]
+
+
+def networks(name: str, default: str) -> list[IPv4Network | IPv6Network]:
+    return [ip_network(text) for text in env.list(name, default=default)]
+
+
+def servers(name: str, default: str) -> list[tuple[str, int]]:
+    """`1.1.1.1`, `127.0.0.1:5353` or `[::1]:5353`: addresses, since a name server cannot be looked up by name."""
+    parts = [urlsplit(f"//{text}") for text in env.list(name, default=default)]
+    return [(str(ip_address(part.hostname or "")), part.port or 53) for part in parts]
+
+
+def proxy(name: str, default: str) -> tuple[str, int] | None:
+    """`http://host:port` and nothing more."""
+    if not (url := env.str(name, default=default).strip()):
+        return None
+    parts = urlsplit(url)
+    if url.rstrip("/") != f"http://{parts.netloc}" or "@" in url or not parts.hostname or not parts.port:
+        raise ValueError(url)
+    return parts.hostname, parts.port
 
 
 def boolean(name: str, default: bool) -> bool:
@@ -105,6 +126,13 @@ ALLOWED_PORTS = read(numbers, "ALLOWED_PORTS", [80, 443], "give port numbers, fo
 INSPECTOR_ORIGIN = env.str("INSPECTOR_ORIGIN", default="").rstrip("/")
 # Origins of language-model servers that may be reached although their address is private (a local Ollama, say).
 LANGUAGE_MODEL_ORIGINS = env.list("LANGUAGE_MODEL_ORIGINS", default=[])
+# Exactly these private ranges may be reached besides; loopback, link-local and metadata addresses never are.
+ALLOWED_PRIVATE_NETWORKS = read(
+    networks, "ALLOWED_PRIVATE_NETWORKS", "", "give networks, for example 10.1.2.0/24,fd12:3456::/64."
+)
+# The operator's own proxy: a second wall behind the guard.
+OUTBOUND_PROXY = read(proxy, "OUTBOUND_PROXY", "", "give http://host:port, without a user name or a path.")
+DNS_SERVERS = read(servers, "DNS_SERVERS", "", "give IP addresses, for example 10.0.0.2,10.0.0.3:5353.")
 LANGUAGE_MODEL_TIMEOUT = read(env.float, "LANGUAGE_MODEL_TIMEOUT", 30.0, "give seconds, for example 30.")
 CHAT_WAIT = read(env.float, "CHAT_WAIT", 60.0, "give the seconds the API waits for a reply, for example 60.")
 DELIVERY_THREADS = read(env.int, "DELIVERY_THREADS", 32, "give a number, for example 32.")

@@ -4,29 +4,21 @@ Two programs that read `http://127.0.0.1\\@good.example/` differently are the cl
 taken apart once, anything doubtful is refused, and what is sent is rebuilt from the parts that were checked.
 """
 
-import os
 import re
 import socket
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any
 
 import idna
 from django.conf import settings
 
+from webhooks import names, networks
 from webhooks.failures import Blocked, NotSent
-from webhooks.networks import Address, special
+from webhooks.networks import Address
 
 MAX_LENGTH = 2048
-# Enough for many names at once; a name server that never answers holds one of them for as long as the system waits.
-LOOKUPS_AT_ONCE = 32
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-
-# Tests put their own resolver here.
-getaddrinfo = socket.getaddrinfo
 
 
 class Reason(StrEnum):
@@ -123,19 +115,20 @@ def parse(url: str) -> Destination:
 def parse_language_model(url: str) -> Destination:
     """The same for the address of a language model: the operator may list origins that are private, a local Ollama."""
     destination = _read(url)
-    if not _is_listed_model(destination):
+    if not is_listed_model(destination):
         _check(destination)
     return destination
 
 
 def resolve_language_model(destination: Destination, *, timeout: float) -> list[Address]:
     """As `resolve`, except that a listed origin may be private."""
-    if not _is_listed_model(destination):
+    if not is_listed_model(destination):
         return resolve(destination, timeout=timeout)
     return [destination.ip] if destination.ip is not None else _look_up(destination, timeout)
 
 
-def _is_listed_model(destination: Destination) -> bool:
+def is_listed_model(destination: Destination) -> bool:
+    """Whether the operator has named this very origin as a language model's, wherever it is."""
     return destination.origin in {_read(origin).origin for origin in settings.LANGUAGE_MODEL_ORIGINS}
 
 
@@ -153,7 +146,10 @@ def resolve(destination: Destination, *, timeout: float) -> list[Address]:
 
 def refusal(ip: Address) -> str | None:
     """Why this IP address is never reached, or None."""
-    return special(ip) or ("this machine" if _is_own(ip) else None)
+    kind = networks.special(ip)
+    if kind and networks.may_be_opened(ip) and any(ip in network for network in settings.ALLOWED_PRIVATE_NETWORKS):
+        kind = None
+    return kind or ("this machine" if _is_own(ip) else None)
 
 
 def is_inspector(destination: Destination) -> bool:
@@ -327,40 +323,12 @@ def _is_own(ip: Address) -> bool:
 
 
 def _look_up(destination: Destination, timeout: float) -> list[Address]:
-    """The system's resolver cannot be interrupted, so it is waited for from outside."""
-    lookup: Future[list[Any]] = _lookups.submit(_ask, destination.host, destination.port)
     try:
-        found = lookup.result(timeout)
-    except (OSError, UnicodeError, NotInTime):
-        lookup.cancel()
+        return names.look_up(destination.host, timeout=timeout)
+    except names.NotFound:
         raise _not_resolved() from None
-    answers = list(dict.fromkeys(ip_address(entry[4][0]) for entry in found))
-    if not answers:
-        raise _not_resolved()
-    return answers
-
-
-def _ask(host: str, port: int) -> list[Any]:
-    # As bytes, or Python would apply an older reading of international names to it.
-    return getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
 
 
 def _not_resolved() -> NotSent:
     """One text for every way a look-up can fail."""
     return NotSent("dns", "The host name was not found. Check its spelling, and that its DNS entry exists.")
-
-
-def _new_pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=LOOKUPS_AT_ONCE, thread_name_prefix="lookup")
-
-
-_lookups = _new_pool()
-
-
-def _begin_anew() -> None:
-    """A forked process inherits the pool but not its threads."""
-    global _lookups
-    _lookups = _new_pool()
-
-
-os.register_at_fork(after_in_child=_begin_anew)

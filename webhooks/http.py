@@ -2,7 +2,7 @@
 
 `requests` is the client. What may not be left to any client is done by `Exchange`, the transport that the session
 sends through: one fresh connection, to an address that was checked, and nothing a second time. There are no options
-for being careless: no redirects, proxies, cookies, netrc, retries or unverified certificates.
+for being careless: no redirects, proxies of the environment, cookies, netrc, retries or unverified certificates.
 """
 
 import errno
@@ -21,7 +21,7 @@ import certifi
 import requests
 from requests.adapters import BaseAdapter
 
-from webhooks import addresses, answers, bodies
+from webhooks import addresses, answers, bodies, proxy
 from webhooks.deadlines import Deadline
 from webhooks.failures import BadAnswer, Blocked, NoAnswer, NotSent, SendFailed, Timings
 from webhooks.headers import check_headers, check_syntax, merge
@@ -253,17 +253,37 @@ class Exchange(BaseAdapter):
                 self._secure()
 
     def _dial(self, ip: Address) -> None:
+        way = None if addresses.is_inspector(self._destination) else proxy.configured()
+        if way is not None:
+            self._dial_through(way, ip)
+            return
         try:
             connection = socket.socket(socket.AF_INET if ip.version == 4 else socket.AF_INET6, socket.SOCK_STREAM)
             self._hold(connection)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.settimeout(max(min(CONNECT_SECONDS, self._deadline.remaining()), 0.001))
+            connection.settimeout(self._patience())
             connection.connect((str(ip), self._destination.port))
             peer = connection.getpeername()[0]
         except OSError as error:
             raise _not_sent(self._why_no_connection(error)) from None
         if ip_address(peer) != ip:
             raise _not_sent("wrong_peer")
+        self._ready(connection)
+
+    def _dial_through(self, way: proxy.Proxy, ip: Address) -> None:
+        """To the checked address by way of the operator's proxy, whose own name the operator answers for."""
+        try:
+            connection = socket.create_connection((way.host, way.port), timeout=self._patience())
+        except OSError:
+            raise proxy.failed() from None
+        self._hold(connection)
+        proxy.tunnel(connection, ip, self._destination.port)
+        self._ready(connection)
+
+    def _patience(self) -> float:
+        return max(min(CONNECT_SECONDS, self._deadline.remaining()), 0.001)
+
+    def _ready(self, connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.settimeout(self._deadline.remaining() + GRACE)
 
     def _why_no_connection(self, error: OSError) -> str:

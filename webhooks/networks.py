@@ -4,9 +4,10 @@ Our own table, from the IANA special-purpose registries, because Python's `is_gl
 and lets through carrier-grade NAT, translation prefixes and addresses that carry a private IPv4 address inside.
 """
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 
 # https://www.iana.org/assignments/iana-ipv4-special-registry
 _IPV4 = tuple(
@@ -85,6 +86,26 @@ def special(ip: Address) -> str | None:
     if ip not in _IPV6_GLOBAL:
         return _name(ip, _IPV6_NAMES) or "reserved"
     return _name(ip, _IPV6_HOLES)
+
+
+# What an operator may open for an installation, range by range: networks of their own, and nothing else.
+_OPENABLE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
+# Inside those, the places where clouds hand out their machines' passwords, and their name servers.
+_METADATA = tuple(
+    map(ip_network, ("100.100.100.200/32", "fd00:ec2::/32", "fd20:ce::/32", "fd00:42::42/128", "fd00:a9fe:a9fe::/48"))
+)
+
+
+def may_be_opened(ip: Address) -> bool:
+    """Whether an operator's list may reach this private address: never loopback, link-local, metadata, tunnels."""
+    if isinstance(ip, IPv6Address) and carried(ip):
+        return False
+    return any(ip in network for network in _OPENABLE) and not any(ip in network for network in _METADATA)
+
+
+def is_openable(network: Network) -> bool:
+    """Whether listing this network opens anything at all."""
+    return any(network.version == known.version and network.overlaps(known) for known in _OPENABLE)
 
 
 def carried(ip: IPv6Address) -> list[IPv4Address]:

@@ -48,6 +48,7 @@ WORDS = {
     "certificate": "certificate",
     "shutdown": "worker stopped",
     "late": "too late",
+    "our_proxy": "our own proxy",
 }
 
 

@@ -1,9 +1,11 @@
 """The way out to a language model: the address is read, resolved and checked here, and only that is connected to.
 
 A base URL is typed by a team, so it is as little trusted as an endpoint. Names are looked up once per connection by
-`webhooks.addresses`; certificates are verified against the name; no proxy, no redirect, no environment.
+`webhooks.addresses`; certificates are verified against the name; no redirect, no environment, and no proxy but the
+operator's own.
 """
 
+import io
 import ssl
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
@@ -13,8 +15,9 @@ import certifi
 import httpcore2
 import httpx2
 
-from webhooks import addresses
-from webhooks.failures import SendFailed
+from webhooks import addresses, answers, proxy
+from webhooks.failures import BadAnswer, NoAnswer, SendFailed
+from webhooks.networks import Address
 
 LOOKUP_SECONDS = 5.0
 # A reply of a model is some kilobytes; more than this is no reply.
@@ -41,13 +44,37 @@ class Backend(httpcore2.AsyncNetworkBackend):
         last: Exception = httpcore2.ConnectError("No address.")
         for ip in await anyio.to_thread.run_sync(self._resolve):
             try:
-                return await self._network.connect_tcp(str(ip), port, timeout=timeout)
+                return await self._reach(ip, port, timeout)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 last = error
         raise last
 
+    async def _reach(self, ip: Address, port: int, timeout: float | None) -> httpcore2.AsyncNetworkStream:
+        way = None if addresses.is_listed_model(self._destination) else proxy.configured()
+        if way is None:
+            return await self._network.connect_tcp(str(ip), port, timeout=timeout)
+        try:
+            stream = await self._network.connect_tcp(way.host, way.port, timeout=timeout)
+            await stream.write(proxy.request(ip, port), timeout=timeout)
+            head = await _head(stream, timeout)
+        except (httpcore2.NetworkError, httpcore2.TimeoutException, BadAnswer, NoAnswer):
+            raise proxy.failed() from None
+        proxy.judge(head)
+        return stream
+
     def _resolve(self) -> list[Any]:
         return list(addresses.resolve_language_model(self._destination, timeout=LOOKUP_SECONDS))
+
+
+async def _head(stream: httpcore2.AsyncNetworkStream, timeout: float | None) -> answers.Head:
+    """What the proxy answers. Nothing follows it before we have written, so nothing is read too far."""
+    data = b""
+    while b"\r\n\r\n" not in data and len(data) <= answers.MAX_HEAD:
+        piece = await stream.read(4096, timeout=timeout)
+        if not piece:
+            break
+        data += piece
+    return answers.read_head(io.BufferedReader(io.BytesIO(data)))  # type: ignore[arg-type]
 
 
 class Transport(httpx2.AsyncHTTPTransport):

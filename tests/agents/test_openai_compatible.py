@@ -7,6 +7,7 @@ import pytest
 from agents import llm, tasks, turns
 from agents.models import Agent, ToolCall, Turn
 from chatzuri import relay
+from tests import nameserver
 from tests.agents.scripted_model import Answers, BreaksOff, Says, ScriptedModel, calls, says
 from tests.factories import make_agent, make_endpoint, make_tool
 
@@ -254,22 +255,15 @@ def test_a_model_address_inside_our_network_is_refused(agent, address):
     assert turn.ending in ("error: private_address", "error: http", "error: reserved_name", "error: scheme")
 
 
-def test_a_name_that_leads_into_our_network_is_refused(agent, model, monkeypatch):
+def test_a_name_that_leads_into_our_network_is_refused(agent, model, settings):
     """The check belongs to the connection, not to the form: the name is public when it is saved."""
-    from webhooks import addresses
-
-    port = model.server.server_port
-    lookups = []
-
-    def answer(host, *_, **__):
-        lookups.append(host)
-        return [(2, 1, 6, "", ("127.0.0.1", port))]
-
-    monkeypatch.setattr(addresses, "getaddrinfo", answer)
+    names = nameserver.shared()
+    names.reset()
+    settings.DNS_SERVERS = names.setting
     Agent.objects.filter(pk=agent.pk).update(llm_base_url="https://models.example.com/v1")
     turn = talk(agent)
     assert (turn.ending, model.requests) == ("error: private_address", [])
-    assert set(lookups) == {b"models.example.com"}
+    assert {name for name, _ in names.asked} == {"models.example.com"}
 
 
 def test_the_environment_chooses_no_proxy(agent, model, monkeypatch):

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import pytest
 
+from tests import nameserver
 from webhooks import addresses, http
 
 Script = Callable[[socket.socket], None]
@@ -22,13 +23,9 @@ def let_in(monkeypatch: pytest.MonkeyPatch, settings: Any, *, allow_http: bool =
     """Every name is 127.0.0.1, and for the test that one address, and no other, is not refused."""
     refusal = addresses.refusal
     monkeypatch.setattr(addresses, "refusal", lambda ip: None if str(ip) == "127.0.0.1" else refusal(ip))
-    monkeypatch.setattr(addresses, "getaddrinfo", lambda host, port, **_: answers_of(port, "127.0.0.1"))
+    nameserver.shared().reset()
+    settings.DNS_SERVERS = nameserver.shared().setting
     settings.ALLOW_HTTP, settings.ALLOWED_PORTS, settings.INSPECTOR_ORIGIN = allow_http, range(1, 65536), ""
-
-
-def answers_of(port: int, *found: str) -> list[Any]:
-    """What the system's resolver returns."""
-    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port)) for ip in found]
 
 
 class Receiver:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests import nameserver
 from tests.webhooks import receivers
-from tests.webhooks.receivers import OK, Receiver, answering, answers_of, endless, outcome
+from tests.webhooks.receivers import OK, Receiver, answering, endless, outcome
 from webhooks import addresses, http
 
 
@@ -112,21 +113,21 @@ def test_a_refused_address_gets_no_packet_and_the_text_says_nothing_about_it(hos
 # --- names and addresses ---------------------------------------------------------------------------------------------
 
 
-def test_a_name_that_changes_its_mind_is_asked_once(monkeypatch: pytest.MonkeyPatch, canary: Receiver) -> None:
-    found = iter(["127.0.0.1", "127.0.0.2", "127.0.0.2"])
-    monkeypatch.setattr(addresses, "getaddrinfo", lambda host, port, **_: answers_of(port, next(found)))
+def test_a_name_that_changes_its_mind_is_asked_once(canary: Receiver) -> None:
+    found = iter([["127.0.0.1"], ["127.0.0.2"], ["127.0.0.3"]])
+    nameserver.shared().names["receiver.example"] = found
     with Receiver(answering(OK)) as receiver:
         assert http.post(receiver.url(), body=b"{}").status == 200
     # The second look-up is the next delivery's, and that one is refused.
     with pytest.raises(http.Blocked):
         http.post(canary.url(), body=b"{}")
-    assert next(found) == "127.0.0.2"
+    assert next(found) == ["127.0.0.3"]
 
 
 @pytest.fixture
 def two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(addresses, "refusal", lambda ip: None if ip in map(ip_address, TWO) else "private")
-    monkeypatch.setattr(addresses, "getaddrinfo", lambda host, port, **_: answers_of(port, *TWO))
+    nameserver.shared().names["receiver.example"] = [*TWO]
 
 
 TWO = ("127.0.0.2", "127.0.0.1")
@@ -168,8 +169,8 @@ def test_a_network_without_a_way_is_not_sent(monkeypatch: pytest.MonkeyPatch) ->
     assert failed.value.code in ("network_unreachable", "connect_timeout")
 
 
-def test_a_look_up_that_hangs_ends_with_the_deadline(monkeypatch: pytest.MonkeyPatch, canary: Receiver) -> None:
-    monkeypatch.setattr(addresses, "getaddrinfo", lambda *_, **__: time.sleep(1.5) or [])
+def test_a_look_up_that_hangs_ends_with_the_deadline(canary: Receiver) -> None:
+    nameserver.shared().names["receiver.example"] = nameserver.silence(1.5)
     began = time.monotonic()
     failed = outcome(canary, deadline=0.3)
     assert (type(failed), failed.code) == (http.NotSent, "dns")
