@@ -113,6 +113,8 @@ service_url("DATABASE_URL", ("postgres", "postgresql"), "Set it to postgres://us
 DATABASES = {"default": env.db_url("DATABASE_URL")}
 DATABASES["default"] |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True, "ATOMIC_REQUESTS": False}
 DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+# Our statements are short and frequent: compiling one costs more than it ever saves (a claim: 9 ms with, 3 ms without).
+DATABASES["default"]["OPTIONS"].setdefault("options", "-c jit=off")
 REDIS_URL = service_url("REDIS_URL", ("redis", "rediss", "unix"), "Set it to redis://host:6379/0.")
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
