@@ -17,7 +17,14 @@ from webhooks.admin import signing
 RUNNERS = Path(__file__).parent / "snippets"
 SECRET, OTHER = signatures.new_secret(), signatures.new_secret()
 Message = tuple[str, str, str, bytes]
-BODIES = (b"{}", b"", '{"name":"Zoë 🎉 </script>"}'.encode(), b'{"n":9007199254740993}\n', b"\x00\xff\r\n\t ", b"x" * 60_000)
+BODIES = (
+    b"{}",
+    b"",
+    '{"name":"Zoë 🎉 </script>"}'.encode(),
+    b'{"n":9007199254740993}\n',
+    b"\x00\xff\r\n\t ",
+    b"x" * 60_000,
+)
 
 
 def good(number: int, *, at: int | None = None, body: bytes | None = None) -> Message:

@@ -15,9 +15,9 @@ from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
 
 from chatzuri.admin import ReadOnlyAdmin
-from webhooks import sending
+from webhooks import publishing, sending
 from webhooks.admin import showing
-from webhooks.models import Attempt, Delivery
+from webhooks.models import Attempt, Delivery, Replay
 
 WHY = {"test": "Somebody pressed “Send test event”.", "resend": "Somebody pressed “Resend”."}
 
@@ -31,6 +31,22 @@ class CappedPaginator(Paginator[Any]):
     def count(self) -> int:
         rows: Any = self.object_list
         return int(rows.order_by()[: self.CAP].count())
+
+
+class ReplayFilter(admin.SimpleListFilter):
+    """Where a replay's receipt leads to. Listed only while it is chosen."""
+
+    title = "replay"
+    parameter_name = "replay"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        known = request.GET.get(self.parameter_name, "")
+        return [(known, "This replay")] if known.isdecimal() else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = self.value() or ""
+        is_id = chosen.isdecimal() and len(chosen) < 19
+        return queryset.filter(made_by_replay__replay=int(chosen)) if is_id else queryset
 
 
 class AcceptedFilter(admin.SimpleListFilter):
@@ -51,7 +67,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     empty_sentence = "Open an endpoint and press “Send test event”: the first delivery appears here."
     list_display = ("public_id", "outcome", "event_type", "endpoint", "accepted")
     list_select_related = ("event", "endpoint", "attempt")
-    list_filter = (("state", admin.ChoicesFieldListFilter), "endpoint", AcceptedFilter)
+    list_filter = (("state", admin.ChoicesFieldListFilter), "endpoint", AcceptedFilter, ReplayFilter)
     search_fields = ("public_id",)
     search_help_text = "Search by delivery id, event id or event type"
     ordering = ("-pk",)
@@ -115,11 +131,12 @@ class DeliveryAdmin(ReadOnlyAdmin):
             delivery=delivery,
             attempt=attempt,
             told=sending.describe(delivery),
-            why=WHY.get(delivery.caused_by, delivery.caused_by),
+            why=WHY.get(delivery.caused_by, "" if delivery.caused_by.startswith("rpl_") else delivery.caused_by),
             request_headers=showing.headers(sent),
             request_body=showing.body(bytes(delivery.body)),
             curl=showing.curl(delivery, sent),
             phases=showing.phases(delivery, attempt) if attempt and attempt.timings else [],
+            from_replay=Replay.objects.filter(items__made=delivery).first(),
             resends=delivery.replays.order_by("pk"),
             **(_answer(attempt) if attempt else {}),
         )
@@ -135,7 +152,8 @@ class DeliveryAdmin(ReadOnlyAdmin):
         if request.method != "POST":
             context = self._context(request, delivery) | {"title": "Send it again?", "form_token": uuid.uuid4()}
             return TemplateResponse(request, "admin/webhooks/delivery/resend.html", context)
-        made = sending.resend(delivery, form_token=form_token(request), wake=False)
+        body = publishing.rebuilt(delivery) if request.POST.get("body") == Replay.Body.REBUILT else None
+        made = sending.resend(delivery, body=body, form_token=form_token(request), wake=False)
         response = handed_over(made, team_id=delivery.team_id, page=self.url_name("change"))
         self.log_change(request, delivery, f"Sent again as {made.public_id}.")
         return response

@@ -3,12 +3,9 @@
 import uuid
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse, reverse_lazy
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -19,28 +16,16 @@ from chatzuri.admin.wall import is_manager
 from webhooks import addresses, sending
 from webhooks.admin import showing
 from webhooks.admin.deliveries import form_token, handed_over
+from webhooks.admin.endpoint_form import EndpointForm
+from webhooks.admin.replays import ReplayPages
+from webhooks.admin.signing import SigningPages
 from webhooks.models import Delivery, Endpoint
 
 TEST_DATA = {"message": "A test from Chatzuri. Nothing happened to a customer."}
 
 
-class EndpointForm(forms.ModelForm[Endpoint]):
-    """Members use credentials by name. Sending one's secret to an address of their choice would be reading it."""
-
-    by_manager = False
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        moved = {"url", "credential"} & set(self.changed_data)
-        if moved and data.get("credential") and data.get("url") and not self.by_manager:
-            raise ValidationError(
-                {"url": "Leave this empty: the credential's own address is used. Owners and admins may enter another."}
-            )
-        return data
-
-
 @admin.register(Endpoint)
-class EndpointAdmin(TeamScopedAdmin):
+class EndpointAdmin(SigningPages, ReplayPages, TeamScopedAdmin):
     form = EndpointForm
     empty_sentence = "An endpoint is the address your deliveries go to. Without a server, use one of the Inspector."
     list_display = ("name", "address", "status", "changed_at")
@@ -49,8 +34,19 @@ class EndpointAdmin(TeamScopedAdmin):
     search_fields = ("name", "url")
     search_help_text = "Search by name or address"
     ordering = ("name",)
-    fields = ("name", "url", "credential")
+    fieldsets = (
+        (None, {"fields": ("name", "url", "credential")}),
+        (
+            "Advanced",
+            {
+                "fields": ("custom_headers", "concurrency", "rate_per_minute", "is_ordered"),
+                "classes": ("collapse",),
+                "description": "For receivers that want more headers, or fewer requests at a time.",
+            },
+        ),
+    )
     change_form_outer_before_template = "admin/webhooks/endpoint/panel.html"
+    change_form_outer_after_template = "admin/webhooks/endpoint/signing.html"
 
     @admin.display(description="Address")
     def address(self, endpoint: Endpoint) -> str:
@@ -68,10 +64,12 @@ class EndpointAdmin(TeamScopedAdmin):
             "resume": self.resume,
             "release": self.release,
             "discard": self.discard,
-            "secret": self.replace_secret,
+            "secret": self.rotate,
+            "end_overlap": self.end_overlap,
         }
         pages = [self.page(f"<path:object_id>/{name}/", require_POST(view), name) for name, view in posts.items()]
-        return [self.page("check/", self.check_address, "check"), *pages, *super().get_urls()]
+        replay = self.page("<path:object_id>/replay/", self.replay, "replay")
+        return [self.page("check/", self.check_address, "check"), replay, *pages, *super().get_urls()]
 
     # --- the form ---
 
@@ -120,32 +118,13 @@ class EndpointAdmin(TeamScopedAdmin):
             latest = deliveries.select_related("event", "attempt").defer("body", "attempt__response_body")
             rows = latest.order_by("-pk")[:5]
             extra["latest"] = [(row, showing.outcome_badge(row)) for row in rows]
+            extra |= self.signing_context(endpoint)
         return super().changeform_view(request, object_id, form_url, extra)
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> HttpResponse:
         if "_popup" in request.POST:
             return super().response_add(request, obj, post_url_continue)
-        return self._show_secret(request, obj, obj.signing_secret, f"“{obj}” is ready")
-
-    # --- the signing secret ---
-
-    def replace_secret(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        endpoint = self.own_row(request, object_id, to_change=True)
-        secret = endpoint.replace_signing_secret()
-        self.log_change(request, endpoint, "Signing secret replaced.")
-        return self._show_secret(request, endpoint, secret, "The new signing secret")
-
-    def _show_secret(self, request: HttpRequest, endpoint: Endpoint, secret: str, heading: str) -> HttpResponse:
-        context = self.page_context(
-            request,
-            title="Signing secret",
-            heading=heading,
-            sentence="Your receiver checks with this signing secret that a request really comes from here. "
-            "It signs the header webhook-signature, and X-Chatzuri-Signature.",
-            secret=secret,
-            next_url=reverse(self.url_name("change"), args=[endpoint.pk]),
-        )
-        return TemplateResponse(request, "admin/shown_once.html", context)
+        return self.show_secret(request, obj, obj.signing_secret, f"“{obj}” is ready")
 
     # --- pause, resume, test ---
 

@@ -14,6 +14,7 @@ from webhooks.models import Attempt, Delivery
 from webhooks.outcomes import describe
 
 SHOWN = 64 * 1024
+MASK = "••••••••"
 PLACEHOLDERS = {"x-webhook-secret": "YOUR_SECRET", "authorization": "YOUR_AUTHORIZATION"}
 # Control characters, and those that turn the direction of writing: they let a text look like another one.
 _TRICKS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
@@ -102,6 +103,7 @@ def curl(delivery: Delivery, sent: Mapping[str, Any]) -> str:
     """The same request for a terminal, without the secrets."""
     lines = ["curl -X POST " + shlex.quote(delivery.url)]
     for name, value in sent.items():
-        lines.append("-H " + shlex.quote(f"{name}: {PLACEHOLDERS.get(name.lower(), value)}"))
+        shown = "YOUR_" + name.upper().replace("-", "_") if value == MASK else value
+        lines.append("-H " + shlex.quote(f"{name}: {PLACEHOLDERS.get(name.lower(), shown)}"))
     lines.append("--data-raw " + shlex.quote(bytes(delivery.body).decode(errors="replace")))
     return " \\\n  ".join(lines)

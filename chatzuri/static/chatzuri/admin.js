@@ -39,3 +39,18 @@ document.addEventListener("submit", (event) => {
     event.target.querySelectorAll("button").forEach((button) => { button.disabled = true; });
   }
 });
+
+// A table of fields grows by a copy of its last row; without a script there are empty rows, and more after saving.
+document.addEventListener("DOMContentLoaded", () => {
+  document.querySelectorAll("[data-add-row]").forEach((button) => { button.hidden = false; });
+});
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-add-row]");
+  if (!button) return;
+  const body = button.closest("[data-rows]").querySelector("tbody");
+  const row = body.lastElementChild.cloneNode(true);
+  row.querySelectorAll("input").forEach((field) => { field.value = ""; });
+  body.append(row);
+  row.querySelector("input").focus();
+});
