@@ -8,11 +8,13 @@ import base64
 import logging
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import redis
 from django.test import Client
+from django.utils import timezone
 
 from agents.models import Conversation, ToolCall, Turn
 from chatzuri.models import ApiKey, Credential, Membership
@@ -31,7 +33,7 @@ from tests.factories import (
 )
 from tests.receiver import Receiver
 from tests.routes import admin_pages, api_paths, routes
-from webhooks.models import Delivery
+from webhooks.models import Delivery, Replay
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,6 +48,7 @@ VALUES = {
 }
 MODEL_KEY = "planted-model-key-10"
 QUERY_TOKEN = "planted-query-11"
+HEADER_VALUE = "planted-header-12"
 
 
 class EchoingReceiver(Receiver):
@@ -108,6 +111,8 @@ def plant(receiver: Receiver, model: ScriptedModel) -> dict[str, Any]:
     team = make_team()
     kept = {kind: make_credential(team=team, kind=kind, values=values) for kind, values in VALUES.items()}
     endpoint = make_endpoint(team=team, url=receiver.url, credential=kept["webhook"])
+    endpoint.replace_headers({"Authorization": f"Bearer {HEADER_VALUE}"})
+    endpoint.rotate_signing_secret(keep_for=timedelta(hours=1))
     agent = make_agent(team=team, brain="llm", llm_base_url=model.url, llm_model="scripted-1", llm_api_key=MODEL_KEY)
     make_endpoint(team=team, url=f"{receiver.url}?key={QUERY_TOKEN}", name="with a token")
     return {
@@ -133,6 +138,8 @@ def planted(rows: dict[str, Any], settings: Any) -> dict[str, str]:
     values |= {
         "model key": MODEL_KEY,
         "query token": QUERY_TOKEN,
+        "custom header": HEADER_VALUE,
+        "previous signing secret": rows["endpoint"].previous_secret,
         "API key": rows["key"],
         "second API key": rows["old key"],
         "password": PASSWORD,
@@ -160,6 +167,9 @@ def run_through(rows: dict[str, Any], receiver: Receiver, model: ScriptedModel) 
     rows["toolcall"] = ToolCall.objects.get()
     rows["delivery"] = Delivery.objects.get()
     rows["event"] = rows["delivery"].event
+    rows["replay"] = Replay.objects.create(
+        team=rows["team"], endpoint=rows["endpoint"], accepted_from=timezone.now(), accepted_to=timezone.now()
+    )
     make_delivery(endpoint=rows["team"].endpoints.get(name="with a token"))
     for path in api_paths(rows):
         yield text_of(client.get(path))

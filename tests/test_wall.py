@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.test import Client
+from django.utils import timezone
 
 from agents import models as agents
 from chatzuri import models as floor
@@ -27,6 +28,7 @@ from tests.factories import (
     make_user,
 )
 from tests.routes import admin_pages, api_paths, routes
+from webhooks import models as webhooks
 
 pytestmark = pytest.mark.django_db
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -59,6 +61,9 @@ def theirs() -> dict[str, Any]:
         "user": floor.User.objects.get(email="alpha@example.com"),
     }
     rows |= {"endpoint": endpoint, "agent": agent, "tool": tool, "conversation": conversation, "turn": turn}
+    rows["replay"] = webhooks.Replay.objects.create(
+        team=team, endpoint=endpoint, accepted_from=timezone.now(), accepted_to=timezone.now()
+    )
     rows |= {"delivery": delivery, "event": delivery.event, "toolcall": call, "customer": conversation.customer}
     return rows
 
@@ -90,7 +95,7 @@ def test_every_admin_page_of_another_teams_row_is_not_found(theirs, stranger):
     assert len(paths) > 20
     for path in paths:
         for method in METHODS:
-            response = getattr(stranger, method)(path)
+            response = getattr(stranger, method)(path, follow=True)  # Django sends /<id>/ on to /<id>/change/
             assert response.status_code in (404, 405), f"{method} {path} answered {response.status_code}"
             assert_silent(path, response)
     assert snapshot() == before
