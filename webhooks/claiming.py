@@ -65,9 +65,9 @@ WITH RECURSIVE waiting(endpoint_id) AS (
     SELECT (SELECT d.endpoint_id FROM webhooks_delivery d
             WHERE d.state = 'queued' AND d.endpoint_id > w.endpoint_id ORDER BY d.endpoint_id LIMIT 1)
     FROM waiting w WHERE w.endpoint_id IS NOT NULL
-), busy AS (
+), busy AS MATERIALIZED (
     SELECT endpoint_id, count(*) AS flying FROM webhooks_delivery WHERE state = 'sending' GROUP BY endpoint_id
-), paced AS (
+), paced AS MATERIALIZED (
     SELECT e.id, e.team_id,
            least(e.concurrency, CASE WHEN %(slow)s THEN %(slow_concurrency)s ELSE e.concurrency END)
                - coalesce(b.flying, 0) AS places,

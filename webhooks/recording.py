@@ -1,5 +1,6 @@
 """Writing outcomes down: in small batches, each only under the token it was claimed with, and never given up early."""
 
+import base64
 import json
 import logging
 import time
@@ -33,23 +34,22 @@ FAILING_AFTER = 10
 FAILING_FOR = timedelta(hours=1)
 COUNTDOWN = timedelta(hours=24)
 
-# One statement a batch, with a column each: what is paid per row is Python's work between two of them.
-DELIVERIES = """
-UPDATE webhooks_delivery d SET state = told.state, finished_at = clock_timestamp()
-FROM unnest(%s::bigint[], %s::uuid[], %s::text[]) AS told(id, token, state)
-WHERE d.id = told.id AND d.token = told.token AND d.state IN ('sending', 'interrupted')"""
-
-ATTEMPTS = """
+# One statement and one parameter a batch: what costs is every step of Python's and every trip to the database.
+RECORD = """
+WITH told AS (
+    SELECT * FROM jsonb_to_recordset(%s::jsonb) AS t(id bigint, token uuid, outcome text, code text, detail text,
+        status_code smallint, address text, request_headers jsonb, response_headers jsonb, response_body text,
+        response_cut boolean, timings jsonb)
+), ours AS (
+    UPDATE webhooks_delivery d SET state = told.outcome, finished_at = clock_timestamp()
+    FROM told WHERE d.id = told.id AND d.token = told.token AND d.state IN ('sending', 'interrupted')
+    RETURNING d.id
+)
 UPDATE webhooks_attempt a SET finished_at = clock_timestamp(), outcome = told.outcome, code = told.code,
     detail = told.detail, status_code = told.status_code, address = told.address,
     request_headers = told.request_headers, response_headers = told.response_headers,
-    response_body = told.response_body, response_cut = told.response_cut, timings = told.timings
-FROM unnest(%s::bigint[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::smallint[], %s::text[], %s::jsonb[],
-            %s::jsonb[], %s::bytea[], %s::boolean[], %s::jsonb[])
-    AS told(id, token, outcome, code, detail, status_code, address, request_headers, response_headers, response_body,
-            response_cut, timings)
-WHERE a.delivery_id = told.id AND a.token = told.token
-  AND EXISTS (SELECT 1 FROM webhooks_delivery d WHERE d.id = told.id AND d.token = told.token)"""
+    response_body = decode(told.response_body, 'base64'), response_cut = told.response_cut, timings = told.timings
+FROM told JOIN ours ON ours.id = told.id WHERE a.delivery_id = told.id AND a.token = told.token"""
 
 
 def record(finished: Sequence[Finished]) -> None:
@@ -89,33 +89,31 @@ def _one_by_one(finished: Sequence[Finished]) -> None:
 
 
 def _write(finished: Sequence[Finished]) -> None:
-    rows = [_attempt(claimed, outcome) for claimed, outcome in finished]
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(DELIVERIES, columns[:3])
-        if cursor.rowcount != len(rows):
+    rows = json.dumps([_attempt(claimed, outcome) for claimed, outcome in finished])
+    with connection.cursor() as cursor:
+        cursor.execute(RECORD, [rows])
+        if cursor.rowcount != len(finished):
             logger.error("Some outcomes were not ours to write: %s", [claimed.public_id for claimed, _ in finished])
-        cursor.execute(ATTEMPTS, columns)
-        _note_health(finished)
-        _note_use(claimed.endpoint.credential_id for claimed, _ in finished)
+    _note_health(finished)
+    _note_use(claimed.endpoint.credential_id for claimed, _ in finished)
 
 
-def _attempt(claimed: Claimed, outcome: Outcome) -> tuple[Any, ...]:
+def _attempt(claimed: Claimed, outcome: Outcome) -> dict[str, Any]:
     secrets = claimed.secrets
-    return (
-        claimed.pk,
-        claimed.token,
-        outcome.state,
-        outcome.code[:40],
-        outcome.detail[:500],
-        outcome.status_code,
-        outcome.address,
-        json.dumps(_shown(claimed)),
-        json.dumps([[name, _masked(value, secrets)] for name, value in outcome.headers]),
-        _masked_bytes(outcome.body, secrets),
-        outcome.body_cut,
-        json.dumps(outcome.timings),
-    )
+    return {
+        "id": claimed.pk,
+        "token": str(claimed.token),
+        "outcome": outcome.state,
+        "code": outcome.code[:40],
+        "detail": outcome.detail[:500],
+        "status_code": outcome.status_code,
+        "address": outcome.address,
+        "request_headers": _shown(claimed),
+        "response_headers": [[name, _masked(value, secrets)] for name, value in outcome.headers],
+        "response_body": base64.b64encode(_masked_bytes(outcome.body, secrets)).decode(),
+        "response_cut": outcome.body_cut,
+        "timings": outcome.timings,
+    }
 
 
 def _shown(claimed: Claimed) -> dict[str, str]:

@@ -169,7 +169,7 @@ class Migration(migrations.Migration):
                 ('response_body', models.BinaryField(db_default=b'', default=b'')),
                 ('response_cut', models.BooleanField(db_default=False, default=False)),
                 ('timings', models.JSONField(db_default={}, default=dict)),
-                ('delivery', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='attempt', to='webhooks.delivery')),
+                ('delivery', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='attempt', to='webhooks.delivery')),
             ],
             options={
                 'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('finished_at', None), ('outcome', '')), models.Q(models.Q(('outcome', ''), _negated=True), ('finished_at__isnull', False)), _connector='OR'), name='an_attempt_has_an_outcome_when_it_is_finished')],
