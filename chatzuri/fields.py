@@ -4,6 +4,7 @@ import base64
 import os
 import secrets
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -29,7 +30,7 @@ class PublicIdField(models.CharField):
         options |= {"max_length": 40, "unique": True, "editable": False, "default": partial(new_id, prefix)}
         super().__init__(**options)
 
-    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
         name, path, args, options = super().deconstruct()
         for fixed in ("max_length", "unique", "editable", "default"):
             options.pop(fixed, None)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import secrets
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -41,7 +41,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
     REQUIRED_FIELDS: list[str] = []
-    is_staff = True  # every person works in the admin; the team wall decides what they see there
+    is_staff: ClassVar[bool] = True  # every person works in the admin; the team wall decides what they see there
 
     objects = UserManager()
 

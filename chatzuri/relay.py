@@ -31,7 +31,9 @@ def tell(channel: str, message: dict[str, Any]) -> None:
     client = _client(settings.REDIS_URL)
     try:
         with client.pipeline() as pipe:
-            pipe.rpush(f"relay:{channel}", json.dumps(message)).expire(f"relay:{channel}", KEPT_SECONDS).execute()
+            pipe.rpush(f"relay:{channel}", json.dumps(message))
+            pipe.expire(f"relay:{channel}", KEPT_SECONDS)
+            pipe.execute()
     except redis.RedisError as error:
         logger.warning("Could not tell %s: %s", channel, type(error).__name__)
 
@@ -43,7 +45,7 @@ def hear(channel: str, *, timeout: float) -> dict[str, Any] | None:
     except redis.RedisError as error:
         logger.warning("Could not hear %s: %s", channel, type(error).__name__)
         return None
-    return json.loads(found[1]) if found else None  # type: ignore[index]
+    return json.loads(found[1]) if found else None
 
 
 def hear_all(channel: str, *, until: str, timeout: float) -> Iterator[dict[str, Any]]:

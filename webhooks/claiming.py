@@ -182,7 +182,7 @@ def put_back(claims: Iterable[Claimed]) -> None:
     """Return to the queue what was claimed and never begun: nothing left, so nothing is lost or repeated."""
     with transaction.atomic(), connection.cursor() as cursor:
         for claimed in claims:
-            arguments = [claimed.pk, claimed.token]
+            arguments: list[int | str] = [claimed.pk, str(claimed.token)]
             cursor.execute(
                 "UPDATE webhooks_delivery SET state = 'queued', token = NULL, deadline_at = NULL"
                 " WHERE id = %s AND token = %s AND state = 'sending'",

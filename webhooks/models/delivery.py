@@ -177,4 +177,4 @@ class Attempt(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"attempt at {self.delivery_id}"  # type: ignore[attr-defined]
+        return f"attempt at {self.delivery_id}"
