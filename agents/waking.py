@@ -18,6 +18,8 @@ LOOK_AGAIN = 3.0
 def wake(task: str, **ids: Any) -> None:
     """Queue a task by name. The caller must not fail because the broker is away."""
     try:
+        if not relay.answers():
+            raise ConnectionError("Redis does not answer")
         current_app.send_task(task, kwargs=ids, retry=False)
     except Exception as error:
         logger.warning("No broker to wake a worker with (%s); the sweeper will.", type(error).__name__)

@@ -21,6 +21,13 @@ KEPT_SECONDS = 120
 
 
 @cache
+def _hasty(url: str) -> redis.Redis:
+    """For whoever must not be kept waiting: a Redis that hangs is as good as none."""
+    once = Retry(NoBackoff(), 0)
+    return redis.Redis.from_url(url, socket_connect_timeout=0.3, socket_timeout=0.3, retry=once)
+
+
+@cache
 def _client(url: str) -> redis.Redis:
     once = Retry(NoBackoff(), 0)
     return redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=20, health_check_interval=30, retry=once)
@@ -59,9 +66,17 @@ def hear_all(channel: str, *, until: str, timeout: float) -> Iterator[dict[str, 
 def first(name: str, *, seconds: int) -> bool:
     """Whether nobody said `name` since the last `forget`, or these seconds; also true when Redis is away."""
     try:
-        return bool(_client(settings.REDIS_URL).set(f"first:{name}", 1, nx=True, ex=seconds))
+        return bool(_hasty(settings.REDIS_URL).set(f"first:{name}", 1, nx=True, ex=seconds))
     except redis.RedisError:
         return True
+
+
+def answers() -> bool:
+    """Whether Redis is there and awake. Asked before a message goes to the broker, whose own patience is longer."""
+    try:
+        return bool(_hasty(settings.REDIS_URL).ping())
+    except redis.RedisError:
+        return False
 
 
 def forget(name: str) -> None:

@@ -273,11 +273,13 @@ CELERY_TASK_ROUTES = {
     "agents.tasks.run_tool_call": {"queue": "interactive"},
     "agents.tasks.test_brain": {"queue": "interactive"},
 }
+# Without an expiry: a worker whose clock is ahead would throw away everything that beat sends. All of it is cheap.
 CELERY_BEAT_SCHEDULE = {
-    "sweep deliveries": {"task": "webhooks.tasks.sweep", "schedule": 15.0, "options": {"expires": 15}},
-    "reap deliveries": {"task": "webhooks.tasks.reap", "schedule": 15.0, "options": {"expires": 15}},
-    "hold failing endpoints": {"task": "webhooks.tasks.hold_failing", "schedule": 60.0, "options": {"expires": 60}},
-    "sweep turns": {"task": "agents.tasks.sweep_turns", "schedule": 15.0, "options": {"expires": 15}},
+    "sweep deliveries": {"task": "webhooks.tasks.sweep", "schedule": 15.0},
+    "reap deliveries": {"task": "webhooks.tasks.reap", "schedule": 15.0},
+    "audit deliveries": {"task": "webhooks.tasks.audit", "schedule": 60.0},
+    "hold failing endpoints": {"task": "webhooks.tasks.hold_failing", "schedule": 60.0},
+    "sweep turns": {"task": "agents.tasks.sweep_turns", "schedule": 15.0},
 }
 
 LOGGING = {

@@ -30,7 +30,7 @@ def receiver(_receiver: Receiver, settings: Any) -> Receiver:
 @pytest.fixture(autouse=True)
 def _wake_nobody(request: pytest.FixtureRequest) -> Iterator[None]:
     """Unless a test asks for a worker, its tasks go to a queue that no worker reads."""
-    awake = {"worker", "live_worker", "start_worker"} & set(request.fixturenames)
+    awake = {"worker", "live_worker", "start_worker", "system"} & set(request.fixturenames)
     routes, queue = celery_app.conf.task_routes, celery_app.conf.task_default_queue
     if not awake:
         _route({}, "nobody")

@@ -4,13 +4,16 @@ Threads only speak HTTP; the loop alone touches the database, so a claim, a comm
 batch. There are two lanes in a worker: one for endpoints that answer, one for those that keep everybody waiting.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
 
 from webhooks.attempts import transmit
 from webhooks.claiming import Claimed, claim, next_paced, put_back
@@ -27,6 +30,8 @@ MOST_THREADS = 256
 AHEAD = 3
 # How long a lane waits for an endpoint's pace before it leaves the rest to the sweeper.
 LINGER = 20.0
+
+logger = logging.getLogger(__name__)
 
 _stopping = threading.Event()
 Item = TypeVar("Item")
@@ -68,7 +73,15 @@ class Lane:
     def _run(self) -> int:
         sent, idle_since = 0, time.monotonic()
         while True:
-            begun = self._begin()
+            try:
+                begun = self._begin()
+            except (OperationalError, InterfaceError):
+                if not self._flying:
+                    raise
+                # What is on its way comes back, and its outcomes must be written down by somebody.
+                logger.warning("The database is away; %s deliveries are on their way.", len(self._flying))
+                connection.close()
+                begun = 0
             if self._flying:
                 sent += self._record_some()
                 idle_since = time.monotonic()
@@ -114,10 +127,10 @@ class Lane:
         """Wait for an outcome or a wake-up; gather what ends right after it, and write it all in one transaction."""
         finished = self._gather()
         if finished:
-            record(finished)
             for claimed, _ in finished:
                 self._flying.pop(claimed.pk, None)
                 self._stuck.discard(claimed.pk)
+            record(finished)
             self._look_ahead(len(finished))
         self._notice_stuck()
         return len(finished)
@@ -143,7 +156,8 @@ class Lane:
         if stuck:
             self._stuck |= stuck
             self._staff(min(settings.DELIVERY_THREADS + len(self._stuck), MOST_THREADS))
-            note_slow({self._flying[pk].endpoint.pk for pk in stuck})
+            with suppress(OperationalError, InterfaceError):
+                note_slow({self._flying[pk].endpoint.pk for pk in stuck})
             wake_drain(slow=True)
 
     def _linger(self, since: float) -> bool:

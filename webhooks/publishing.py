@@ -17,6 +17,9 @@ from webhooks.models import Delivery, Endpoint, Event
 logger = logging.getLogger(__name__)
 
 State = Delivery.State
+# Marks the two requests of a signature test. Only the platform can set it: the prefix is reserved.
+TEST_HEADER, GENUINE, TAMPERED = "X-Chatzuri-Test", "genuine", "tampered"
+TEST_EVENT = "test.signature"
 
 
 def publish(
@@ -79,6 +82,28 @@ def resend(
             wake=wake,
         ),
     )
+
+
+def test_signature(*, endpoint: Endpoint, form_token: uuid.UUID) -> tuple[Delivery, Delivery]:
+    """A genuine request, and one whose body is not the one that was signed: a good receiver refuses the second."""
+    genuine, tampered = (
+        publish(
+            endpoint=endpoint,
+            event_type=TEST_EVENT,
+            data={"message": f"A test from Chatzuri: this request is {kind}. Nothing happened to a customer."},
+            caused_by="signature test",
+            headers={TEST_HEADER: kind},
+            form_token=token_of(form_token, kind),
+            wake=False,
+        )
+        for kind in (GENUINE, TAMPERED)
+    )
+    return genuine, tampered
+
+
+def token_of(form_token: uuid.UUID, kind: str) -> uuid.UUID:
+    """One button makes two deliveries, each with a token that only this button makes again."""
+    return uuid.uuid5(form_token, kind)
 
 
 def rebuilt(delivery: Delivery) -> bytes:
@@ -152,6 +177,8 @@ def _task(slow: bool) -> str:
 def enqueue(task: str, **arguments: Any) -> None:
     """By name, since tasks stand above the modules they call. Arguments are ids."""
     try:
+        if not relay.answers():
+            raise ConnectionError("Redis does not answer")
         current_app.send_task(task, kwargs=arguments, retry=False)
     except Exception as error:
         logger.warning("No broker to wake a worker with (%s); the sweeper will.", type(error).__name__)

@@ -4,8 +4,9 @@ import base64
 import json
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
@@ -57,25 +58,27 @@ def record(finished: Sequence[Finished]) -> None:
 
     Outlives a database that is away for a while. A row that refuses its outcome does not keep the others from theirs.
     """
-    put_back(claimed for claimed, outcome in finished if outcome.state == State.QUEUED)
+    unbegun = [claimed for claimed, outcome in finished if outcome.state == State.QUEUED]
+    if unbegun:
+        _patiently(partial(put_back, unbegun), what=len(unbegun))
     ended = [(claimed, outcome) for claimed, outcome in finished if outcome.state != State.QUEUED]
     if not ended:
         return
     try:
-        _patiently(ended)
+        _patiently(partial(_write, ended), what=len(ended))
     except DatabaseError:
         _one_by_one(ended)
 
 
-def _patiently(finished: Sequence[Finished]) -> None:
+def _patiently(work: Callable[[], None], *, what: int) -> None:
     until = time.monotonic() + PATIENCE
     while True:
         try:
-            return _write(finished)
+            return work()
         except (OperationalError, InterfaceError):
             if time.monotonic() > until:
                 raise
-            logger.warning("The database is away; %s outcomes wait to be recorded.", len(finished))
+            logger.warning("The database is away; %s outcomes wait to be recorded.", what)
             connection.close()
             time.sleep(0.5)
 

@@ -7,7 +7,7 @@ claimed by a conditional update that is committed before a socket opens, so whoe
 import logging
 from datetime import timedelta
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models.functions import Now
 
 from chatzuri import relay
@@ -83,14 +83,43 @@ def sweep() -> bool:
 
 def reap() -> int:
     """Call *interrupted* what a vanished process left in *sending*. Never sends. Returns how many."""
-    with transaction.atomic():
-        overdue = Delivery.objects.overdue(margin=REAPING_MARGIN).select_for_update(skip_locked=True)
-        rows = list(overdue.values_list("pk", "public_id")[:1000])
-        keys = [pk for pk, _ in rows]
-        Delivery.objects.filter(pk__in=keys).update(state=State.INTERRUPTED, finished_at=Now())
-        Attempt.objects.filter(delivery__in=keys, outcome="").update(
-            outcome=State.INTERRUPTED, finished_at=Now(), code="worker_vanished"
-        )
-    for _, public_id in rows:
+    keys = list(Delivery.objects.overdue(margin=REAPING_MARGIN).values_list("pk", flat=True)[:1000])
+    try:
+        reaped = _interrupt(keys)
+    except DatabaseError:
+        reaped = [public_id for key in keys for public_id in _interrupt_somehow(key)]
+    for public_id in reaped:
         relay.tell(f"delivery:{public_id}", {"type": "done", "state": State.INTERRUPTED})
-    return len(rows)
+    return len(reaped)
+
+
+def _interrupt(keys: list[int]) -> list[str]:
+    with transaction.atomic():
+        rows = _mark_interrupted(keys)
+        _close_attempts(list(rows))
+    return list(rows.values())
+
+
+def _interrupt_somehow(key: int) -> list[str]:
+    """One row that refuses must not keep the others in *sending*; nor its attempt the delivery. The auditor tells."""
+    with transaction.atomic():
+        rows = _mark_interrupted([key])
+        try:
+            with transaction.atomic():
+                _close_attempts(list(rows))
+        except DatabaseError:
+            logger.exception("The attempts of %s could not be ended.", list(rows.values()))
+    return list(rows.values())
+
+
+def _mark_interrupted(keys: list[int]) -> dict[int, str]:
+    overdue = Delivery.objects.overdue(margin=REAPING_MARGIN).filter(pk__in=keys)
+    rows = dict(overdue.select_for_update(skip_locked=True).values_list("pk", "public_id"))
+    Delivery.objects.filter(pk__in=rows).update(state=State.INTERRUPTED, finished_at=Now())
+    return rows
+
+
+def _close_attempts(keys: list[int]) -> None:
+    Attempt.objects.filter(delivery__in=keys, outcome="").update(
+        outcome=State.INTERRUPTED, finished_at=Now(), code="worker_vanished"
+    )

@@ -3,7 +3,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from webhooks import recording, replaying, sending
+from webhooks import auditing, recording, replaying, sending
 from webhooks.models import Delivery
 
 
@@ -31,6 +31,11 @@ def sweep() -> None:
 @shared_task
 def reap() -> None:
     sending.reap()
+
+
+@shared_task
+def audit() -> None:
+    auditing.audit()
 
 
 @shared_task
