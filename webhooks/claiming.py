@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from chatzuri.fields import NotReadable
 from webhooks import signatures
 from webhooks.models import Delivery, Endpoint
+from webhooks.publishing import TAMPERED, TEST_HEADER
 
 State = Delivery.State
 # How long after the client's own deadline a worker may still be busy writing the outcome down.
@@ -160,7 +161,9 @@ def _prepare(row: tuple[Any, ...], endpoint: Endpoint, proofs: Proofs) -> Claime
     headers = {"Content-Type": "application/json", "X-Chatzuri-Delivery": public_id, **json.loads(stored)}
     if not proofs.refusal:
         now = int(time.time())
-        headers |= signatures.headers(proofs.signing, delivery_id=public_id, timestamp=now, body=body)
+        # A test of the receiver: what is signed is not what is sent, as if it had been altered on the way.
+        signed = body + b" " if headers.get(TEST_HEADER) == TAMPERED else body
+        headers |= signatures.headers(proofs.signing, delivery_id=public_id, timestamp=now, body=signed)
     if proofs.shared:
         headers["X-Webhook-Secret"] = proofs.shared
     return Claimed(

@@ -49,7 +49,8 @@ class Range:
         """Every event once, by its latest delivery, and not where the endpoint has got it meanwhile."""
         own = Delivery.objects.filter(team=self.endpoint.team_id, endpoint=self.endpoint)
         chosen = [state for state in self.outcomes if state in CHOICES]
-        inside = own.filter(accepted_at__gte=self.accepted_from, accepted_at__lt=self.accepted_to, state__in=chosen)
+        in_time = own.filter(accepted_at__gte=self.accepted_from, accepted_at__lt=self.accepted_to)
+        inside = in_time.filter(state__in=chosen).exclude(event__type=publishing.TEST_EVENT)
         same_event = {"event": OuterRef("event"), "pk__gt": OuterRef("pk")}
         found = inside.exclude(Exists(inside.filter(**same_event)))
         if State.DELIVERED in chosen:

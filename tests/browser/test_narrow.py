@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page
 
 from tests.agents.rows import make_call
 from tests.factories import make_bin, make_credential, make_team, make_user
+from webhooks.models import Replay
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -15,6 +17,9 @@ def addresses(team: Any) -> list[str]:
     call = make_call(team=team, text="A reply with a very long word: " + "x" * 90)
     agent, endpoint = f"agents/agent/{call.agent.pk}", call.delivery.endpoint.pk
     credential, caught = make_credential(team=team), make_bin(team=team)
+    now = timezone.now()
+    replay = Replay.objects.create(team=team, endpoint=call.delivery.endpoint, accepted_from=now, accepted_to=now)
+    ranged = "accepted_from=2020-01-01T00:00&accepted_to=2090-01-01T00:00&outcomes=delivered&outcomes=no_answer"
     return [
         "",
         *(f"{app}/" for app in ("agents/agent", "agents/conversation", "agents/customer", "agents/toolcall")),
@@ -28,6 +33,10 @@ def addresses(team: Any) -> list[str]:
         f"agents/toolcall/{call.pk}/change/",
         f"webhooks/delivery/{call.delivery.pk}/change/",
         f"webhooks/endpoint/{endpoint}/change/",
+        f"webhooks/endpoint/{endpoint}/replay/?{ranged}",
+        "webhooks/replay/",
+        f"webhooks/replay/{replay.pk}/change/",
+        f"webhooks/delivery/{call.delivery.pk}/resend/",
         f"webhooks/bin/{caught.pk}/change/",
         f"chatzuri/credential/{credential.pk}/change/",
         "does/not/exist/",

@@ -19,7 +19,11 @@ from webhooks import publishing, sending
 from webhooks.admin import showing
 from webhooks.models import Attempt, Delivery, Replay
 
-WHY = {"test": "Somebody pressed “Send test event”.", "resend": "Somebody pressed “Resend”."}
+WHY = {
+    "test": "Somebody pressed “Send test event”.",
+    "resend": "Somebody pressed “Resend”.",
+    "signature test": "Somebody pressed “Test my receiver”.",
+}
 
 
 class CappedPaginator(Paginator[Any]):

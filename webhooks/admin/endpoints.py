@@ -17,6 +17,7 @@ from webhooks import addresses, sending
 from webhooks.admin import showing
 from webhooks.admin.deliveries import form_token, handed_over
 from webhooks.admin.endpoint_form import EndpointForm
+from webhooks.admin.receiver_test import ReceiverTestPages
 from webhooks.admin.replays import ReplayPages
 from webhooks.admin.signing import SigningPages
 from webhooks.models import Delivery, Endpoint
@@ -25,7 +26,7 @@ TEST_DATA = {"message": "A test from Chatzuri. Nothing happened to a customer."}
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(SigningPages, ReplayPages, TeamScopedAdmin):
+class EndpointAdmin(SigningPages, ReceiverTestPages, ReplayPages, TeamScopedAdmin):
     form = EndpointForm
     empty_sentence = "An endpoint is the address your deliveries go to. Without a server, use one of the Inspector."
     list_display = ("name", "address", "status", "changed_at")
@@ -68,8 +69,9 @@ class EndpointAdmin(SigningPages, ReplayPages, TeamScopedAdmin):
             "end_overlap": self.end_overlap,
         }
         pages = [self.page(f"<path:object_id>/{name}/", require_POST(view), name) for name, view in posts.items()]
-        replay = self.page("<path:object_id>/replay/", self.replay, "replay")
-        return [self.page("check/", self.check_address, "check"), replay, *pages, *super().get_urls()]
+        own = {"replay": self.replay, "receiver": self.test_receiver}
+        pages += [self.page(f"<path:object_id>/{name}/", view, name) for name, view in own.items()]
+        return [self.page("check/", self.check_address, "check"), *pages, *super().get_urls()]
 
     # --- the form ---
 
