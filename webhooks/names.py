@@ -80,10 +80,10 @@ def _hosts(changed_at: int) -> dict[str, list[Address]]:
     for line in HOSTS.read_text(errors="replace").splitlines() if changed_at else []:
         fields = line.partition("#")[0].split()
         try:
-            address = ip_address(fields[0]) if fields else None
+            address = ip_address(fields[0] if fields else "")
         except ValueError:
             continue
-        for name in fields[1:] if address else []:
+        for name in fields[1:]:
             names.setdefault(name.lower().rstrip("."), []).append(address)
     return names
 

@@ -74,7 +74,7 @@ async def _head(stream: httpcore2.AsyncNetworkStream, timeout: float | None) -> 
         if not piece:
             break
         data += piece
-    return answers.read_head(io.BufferedReader(io.BytesIO(data)))  # type: ignore[arg-type]
+    return answers.read_head(io.BufferedReader(io.BytesIO(data)))
 
 
 class Transport(httpx2.AsyncHTTPTransport):

@@ -35,7 +35,8 @@ class Receiver:
         self.connections = 0
         self.requests: list[bytes] = []
         self._script, self._tls = script, tls
-        self._server = socket.create_server((host, port))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._server = socket.create_server((host, port), family=family)
         self.port: int = self._server.getsockname()[1]
         self._open: list[socket.socket] = []
 
