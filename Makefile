@@ -10,7 +10,7 @@ SCALE ?= small
 LOCKS := requirements.lock requirements-offline.lock $(wildcard dev/wheels/*.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: run stop test check bench demo lock clean help
+.PHONY: run stop test test-faults test-mutations check bench demo lock clean help
 
 run: $(READY)  ## start everything; PORT=8000; Ctrl-C stops it
 	@exec $(BIN)/python -m dev.run
@@ -20,6 +20,12 @@ stop: $(READY)  ## stop what `make run` started in another terminal
 
 test: $(READY)  ## all tests against real throw-away servers; TESTS=path narrows
 	@$(SERVERS) $(BIN)/python -m pytest $(TESTS)
+
+test-faults: $(READY)  ## processes killed at every point; FAULT_RUNS=200 FAULT_SECONDS=600 FAULT_EVENTS=100000 FAULT_SEED=n
+	@$(SERVERS) $(BIN)/python -m pytest tests/faults
+
+test-mutations: $(READY)  ## leaves out the guards one by one and shows which test turns red
+	@$(BIN)/python -m tests.faults.mutations
 
 check: $(READY)  ## lint, format, types, layers, migrations
 	@$(BIN)/python -m dev.check
@@ -39,7 +45,7 @@ clean:  ## remove the virtual environment and caches; data under var/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 help:
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*##/\1:/' | awk -F: '{printf "make %-8s%s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*##/\1:/' | awk -F: '{printf "make %-15s%s\n", $$1, $$2}'
 
 # The virtual environment is as new as the locks: changed locks install again, unchanged ones cost nothing.
 $(READY): $(LOCKS) dev/install.py

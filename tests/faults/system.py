@@ -19,7 +19,7 @@ from django.db import connection
 from django.utils import timezone
 
 from chatzuri import celery_app
-from dev.processes import Process
+from dev.processes import Process, is_free
 from dev.redis_server import Redis
 from tests.factories import make_delivery, make_endpoint
 from tests.processes import ROOT, database_url
@@ -122,7 +122,12 @@ class System:
         return self.start("worker", **order).ready()
 
     def start_redis(self) -> None:
-        self._port = self._redis.start(preferred_port=self._port, launched=self._note_redis)
+        """At the port it always had; its processes know no other."""
+        if self._port:
+            until(lambda: is_free(self._port or 0), why="the port of Redis was taken")
+        port = self._redis.start(preferred_port=self._port, launched=self._note_redis)
+        assert self._port in (None, port), "Redis came back at another port"
+        self._port = port
 
     def _note_redis(self, process: Process) -> None:
         self.redis = process
