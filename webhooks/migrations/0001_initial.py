@@ -197,10 +197,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(models.F('queued_at'), condition=models.Q(('state', 'queued')), name='deliveries_waiting'),
-        ),
-        migrations.AddIndex(
-            model_name='delivery',
             index=models.Index(models.F('endpoint'), models.F('id'), condition=models.Q(('state', 'queued')), name='deliveries_to_claim'),
         ),
         migrations.AddIndex(

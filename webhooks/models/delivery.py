@@ -123,7 +123,6 @@ class Delivery(models.Model):
             models.Index("team", models.F("id").desc(), name="deliveries_of_a_team"),
             models.Index("endpoint", models.F("id").desc(), name="deliveries_of_an_endpoint"),
             models.Index("replay_of", name="deliveries_sent_again", condition=models.Q(replay_of__isnull=False)),
-            models.Index("queued_at", name="deliveries_waiting", condition=models.Q(state="queued")),
             models.Index("endpoint", "id", name="deliveries_to_claim", condition=models.Q(state="queued")),
             models.Index(
                 "endpoint",
