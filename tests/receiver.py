@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -33,6 +34,7 @@ class Receiver:
 
     def answer(self, status: int = 200, body: bytes = b'{"ok": true}', delay: float = 0) -> None:
         self.status, self.body, self.delay = status, body, delay
+        self.answer_to: Callable[[str], None] = lambda path: None
 
     def stop(self) -> None:
         self.server.shutdown()
@@ -54,6 +56,7 @@ class Receiver:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 receiver.requests.append(Received(self.command, self.path, dict(self.headers), body))
                 time.sleep(receiver.delay)
+                receiver.answer_to(self.path)
                 self.send_response(receiver.status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(receiver.body)))

@@ -1,0 +1,221 @@
+"""Who is sent to next, how many at once, how fast, in which order: with real rows and a real receiver."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from tests.factories import make_delivery, make_endpoint, make_team
+from webhooks import lanes, recording, sending
+from webhooks.models import Delivery, Endpoint
+
+pytestmark = pytest.mark.django_db(transaction=True)
+State = Delivery.State
+
+
+def claimed_of(claims, endpoint):
+    return [claimed for claimed in claims if claimed.endpoint.pk == endpoint.pk]
+
+
+class TestShares:
+    def test_an_endpoint_has_no_more_in_flight_than_it_allows(self):
+        endpoint = make_endpoint(concurrency=3)
+        for _ in range(10):
+            make_delivery(endpoint=endpoint)
+        assert len(sending.claim(limit=100)) == 3
+        assert sending.claim(limit=100) == []
+
+    def test_a_place_is_free_again_when_an_outcome_is_written(self):
+        endpoint = make_endpoint(concurrency=1)
+        first, second = make_delivery(endpoint=endpoint), make_delivery(endpoint=endpoint)
+        [claimed] = sending.claim(limit=10)
+        assert claimed.pk == first.pk
+        sending.record([(claimed, sending.Outcome(State.DELIVERED, status_code=200))])
+        assert [again.pk for again in sending.claim(limit=10)] == [second.pk]
+
+    def test_claims_beside_each_other_keep_the_limit(self):
+        endpoint = make_endpoint(concurrency=3)
+        for _ in range(30):
+            make_delivery(endpoint=endpoint)
+        claims: list = []
+        barrier = threading.Barrier(8)
+
+        def take():
+            barrier.wait()
+            claims.extend(sending.claim(limit=10))
+            connection.close()
+
+        threads = [threading.Thread(target=take) for _ in range(8)]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        assert len(claims) == len({claimed.pk for claimed in claims}) == 3
+
+    def test_teams_take_turns_however_long_the_queue_of_one_is(self):
+        crowd = [make_endpoint(team=team) for team in [make_team()] for _ in range(5)]
+        for endpoint in crowd:
+            for _ in range(8):
+                make_delivery(endpoint=endpoint)
+        small = make_endpoint()
+        make_delivery(endpoint=small)  # accepted last of all
+        claims = sending.claim(limit=4)
+        assert len(claims) == 4
+        assert len(claimed_of(claims, small)) == 1
+
+    def test_the_oldest_of_an_endpoint_goes_first(self):
+        endpoint = make_endpoint(concurrency=2)
+        made = [make_delivery(endpoint=endpoint) for _ in range(5)]
+        assert [claimed.pk for claimed in sending.claim(limit=5)] == [made[0].pk, made[1].pk]
+
+
+class TestPace:
+    def test_more_than_the_pace_waits_and_none_is_dropped(self, receiver):
+        endpoint = make_endpoint(url=receiver.url, rate_per_minute=240)  # four a second
+        for _ in range(9):
+            make_delivery(endpoint=endpoint)
+        began = time.monotonic()
+        assert sending.drain() == 9
+        assert time.monotonic() - began > 0.8  # five at once after a quiet second, the others a quarter second apart
+        assert len(receiver.requests) == 9
+
+    def test_a_lane_does_not_wait_for_ever(self, receiver, monkeypatch):
+        monkeypatch.setattr(lanes, "LINGER", 0.1)
+        endpoint = make_endpoint(url=receiver.url, rate_per_minute=1)
+        deliveries = [make_delivery(endpoint=endpoint) for _ in range(3)]
+        sending.drain()
+        states = sorted(Delivery.objects.filter(pk__in=[d.pk for d in deliveries]).values_list("state", flat=True))
+        assert states == [State.DELIVERED, State.QUEUED, State.QUEUED]
+
+
+class TestOrder:
+    def test_one_conversation_is_sent_one_after_the_other(self):
+        endpoint = make_endpoint(is_ordered=True, concurrency=8)
+        first = make_delivery(endpoint=endpoint, conversation_ref="cnv_a")
+        second = make_delivery(endpoint=endpoint, conversation_ref="cnv_a")
+        other = make_delivery(endpoint=endpoint, conversation_ref="cnv_b")
+        claims = sending.claim(limit=10)
+        assert {claimed.pk for claimed in claims} == {first.pk, other.pk}
+        sending.record([(c, sending.Outcome(State.REJECTED, status_code=500)) for c in claims])
+        assert [claimed.pk for claimed in sending.claim(limit=10)] == [second.pk]
+
+    def test_what_is_held_keeps_the_later_ones_of_its_conversation(self):
+        endpoint = make_endpoint(is_ordered=True)
+        first = make_delivery(endpoint=endpoint, conversation_ref="cnv_a")
+        Delivery.objects.filter(pk=first.pk).update(state=State.HELD)
+        make_delivery(endpoint=endpoint, conversation_ref="cnv_a")
+        assert sending.claim(limit=10) == []
+
+
+class TestSlowLane:
+    def test_a_stuck_receiver_moves_aside_and_others_go_on(self, receiver, settings):
+        settings.DELIVERY_DEADLINE = 6.0
+        team = make_team()
+        settings.DELIVERY_THREADS = 4
+        hanging = Hanging()
+        dead = make_endpoint(team=team, url=receiver.url, concurrency=8)
+        Delivery.objects.filter(pk__in=[make_delivery(endpoint=dead).pk for _ in range(8)]).update(
+            url=f"{receiver.origin}/inspector/hang"
+        )
+        receiver.answer_to = hanging
+        healthy = make_endpoint(team=team, url=receiver.url)
+        lane = sending.Lane(slow=False)
+        thread = threading.Thread(target=_closing(lane.drain))
+        thread.start()
+        _until(lambda: Endpoint.objects.get(pk=dead.pk).slow_until is not None)
+        delivery = make_delivery(endpoint=healthy)
+        began = time.monotonic()
+        lane.drain()  # the wake-up of that delivery
+        _until(lambda: Delivery.objects.get(pk=delivery.pk).state == State.DELIVERED)
+        assert time.monotonic() - began < 4  # long before the hanging ones end
+        hanging.end()
+        thread.join()
+
+    def test_the_slow_lane_takes_what_the_other_leaves(self, receiver):
+        endpoint = make_endpoint(url=receiver.url, slow_until=timezone.now() + timedelta(minutes=5))
+        make_delivery(endpoint=endpoint)
+        assert sending.drain() == 0
+        assert sending.drain(slow=True) == 1
+        endpoint.refresh_from_db()
+        assert endpoint.slow_until is None  # it answered in time: back to the others
+
+
+class TestHealth:
+    def record(self, endpoint, outcome, times=1):
+        for _ in range(times):
+            make_delivery(endpoint=endpoint)
+        claims = sending.claim(limit=times)
+        assert len(claims) == times
+        sending.record([(claimed, outcome) for claimed in claims])
+        endpoint.refresh_from_db()
+
+    def test_failing_is_said_first_and_held_only_after_the_countdown(self):
+        endpoint = make_endpoint(concurrency=32)
+        failed = sending.Outcome(State.REJECTED, status_code=500)
+        self.record(endpoint, failed, times=12)
+        assert (endpoint.consecutive_failures, endpoint.state) == (12, Endpoint.State.ACTIVE)
+        Endpoint.objects.filter(pk=endpoint.pk).update(failing_since=timezone.now() - timedelta(hours=2))
+        self.record(endpoint, failed)
+        assert endpoint.state == Endpoint.State.FAILING
+        assert endpoint.hold_at > timezone.now() + timedelta(hours=23)
+        assert endpoint.is_active  # still sent to while the countdown runs
+        assert recording.hold_failing() == 0
+
+        waiting = make_delivery(endpoint=endpoint)
+        Endpoint.objects.filter(pk=endpoint.pk).update(hold_at=timezone.now() - timedelta(seconds=1))
+        assert recording.hold_failing() == 1
+        endpoint.refresh_from_db()
+        waiting.refresh_from_db()
+        assert (endpoint.state, waiting.state) == (Endpoint.State.HELD, State.HELD)
+        assert make_delivery(endpoint=endpoint).state == State.HELD
+        endpoint.resume()
+        assert (endpoint.deliveries.release(), endpoint.consecutive_failures) == (2, 0)
+
+    def test_one_answer_ends_the_countdown(self):
+        endpoint = make_endpoint(state=Endpoint.State.FAILING, consecutive_failures=20, hold_at=timezone.now())
+        self.record(endpoint, sending.Outcome(State.DELIVERED, status_code=204))
+        assert (endpoint.state, endpoint.consecutive_failures, endpoint.hold_at) == (Endpoint.State.ACTIVE, 0, None)
+
+    def test_what_we_refused_is_not_the_receivers_failure(self):
+        endpoint = make_endpoint()
+        self.record(endpoint, sending.Outcome(State.BLOCKED, code="private_address"))
+        assert endpoint.consecutive_failures == 0
+
+    def test_pausing_holds_what_is_queued(self):
+        endpoint = make_endpoint()
+        delivery = make_delivery(endpoint=endpoint)
+        endpoint.pause()
+        delivery.refresh_from_db()
+        assert (delivery.state, sending.claim(limit=5)) == (State.HELD, [])
+
+
+class Hanging:
+    """Holds back the answers to /hang until it is told to end."""
+
+    def __init__(self):
+        self._over = threading.Event()
+
+    def end(self):
+        self._over.set()
+
+    def __call__(self, path):
+        if path.endswith("/hang"):
+            self._over.wait(20)
+
+
+def _closing(work):
+    def run():
+        try:
+            work()
+        finally:
+            connection.close()
+
+    return run
+
+
+def _until(holds):
+    end = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
