@@ -11,7 +11,7 @@ from agents.models import Agent, Tool
 from chatzuri.models import ApiKey, Membership, Team, User
 from webhooks.models import Bin, Endpoint
 
-EMAIL, PASSWORD = "demo@example.com", "try-chatzuri"  # noqa: S105  only ever made where DEBUG is on
+EMAIL, PASSWORD = "demo@example.com", "try-chatzuri"
 PHRASES = """\
 Can somebody call me back?
 I would like to talk to sales
