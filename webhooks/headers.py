@@ -9,6 +9,9 @@ MAX_COUNT = 50
 MAX_ONE = 8 * 1024
 MAX_TOTAL = 16 * 1024
 
+# Marks the two requests of a signature test. Only the platform can set it: its prefix is reserved.
+TEST_HEADER, GENUINE, TAMPERED = "X-Chatzuri-Test", "genuine", "tampered"
+
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?")
 

@@ -12,13 +12,12 @@ from django.utils import timezone
 
 from chatzuri import relay
 from webhooks import bodies
+from webhooks.headers import GENUINE, TAMPERED, TEST_HEADER
 from webhooks.models import Delivery, Endpoint, Event
 
 logger = logging.getLogger(__name__)
 
 State = Delivery.State
-# Marks the two requests of a signature test. Only the platform can set it: the prefix is reserved.
-TEST_HEADER, GENUINE, TAMPERED = "X-Chatzuri-Test", "genuine", "tampered"
 TEST_EVENT = "test.signature"
 
 

@@ -11,6 +11,7 @@ from django.urls import reverse
 from webhooks import publishing, sending
 from webhooks.admin import showing
 from webhooks.admin.deliveries import form_token
+from webhooks.headers import GENUINE, TAMPERED
 from webhooks.models import Delivery, Endpoint
 
 
@@ -104,7 +105,7 @@ def _send(delivery: Delivery, endpoint: Endpoint) -> None:
 def _made_by(token: str, endpoint: Endpoint) -> list[Delivery]:
     """The genuine and the altered one of this button, or nothing."""
     try:
-        tokens = [publishing.token_of(uuid.UUID(token), kind) for kind in (publishing.GENUINE, publishing.TAMPERED)]
+        tokens = [publishing.token_of(uuid.UUID(token), kind) for kind in (GENUINE, TAMPERED)]
     except ValueError:
         return []
     made = Delivery.objects.filter(endpoint=endpoint, form_token__in=tokens).select_related("attempt", "event")
