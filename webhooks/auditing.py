@@ -146,7 +146,12 @@ def _judge(done: Audit, statement: str, what: str, **arguments: Any) -> None:
 
 
 def _query(statement: str, **arguments: Any) -> list[tuple[Any, ...]]:
-    given = {"examples": EXAMPLES, "overdue": OVERDUE, "forgotten": FORGOTTEN, "known": list(State.values)}
+    given: dict[str, Any] = {
+        "examples": EXAMPLES,
+        "overdue": OVERDUE,
+        "forgotten": FORGOTTEN,
+        "known": list(State.values),
+    }
     given |= {"never": list(NEVER_BEGUN), **arguments}
     with connection.cursor() as cursor:
         cursor.execute(statement, given)
