@@ -13,8 +13,8 @@ from django.db import connection, transaction
 
 from chatzuri.fields import NotReadable
 from webhooks import signatures
+from webhooks.headers import TAMPERED, TEST_HEADER
 from webhooks.models import Delivery, Endpoint
-from webhooks.publishing import TAMPERED, TEST_HEADER
 
 State = Delivery.State
 # How long after the client's own deadline a worker may still be busy writing the outcome down.
