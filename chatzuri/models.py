@@ -40,8 +40,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
-    REQUIRED_FIELDS: list[str] = []
-    is_staff: ClassVar[bool] = True  # every person works in the admin; the team wall decides what they see there
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    is_staff = True  # every person works in the admin; the team wall decides what they see there
 
     objects = UserManager()
 

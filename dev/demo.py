@@ -1,6 +1,6 @@
 """`make demo`: plays the main job on a temporary instance, prints what happened, and fails if it did not.
 
-A customer writes, the agent calls `webhook_trigger`, one signed POST reaches the inspector, the reply names the outcome.
+A customer writes, the agent calls `webhook_trigger`, one signed POST arrives, the reply names the outcome.
 Then the receiver answers 503: the agent is told, the log says *rejected 503*, and no second request comes.
 """
 

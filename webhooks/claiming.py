@@ -59,7 +59,7 @@ class Claimed:
 
 # Which endpoints have something queued is read off the index, one probe each, however long their queues are. Each
 # endpoint gives as many rows as it has room for; teams then take turns, so that a flood of one does not delay others.
-# How many rows are queued changes faster than the planner's statistics. So there is one index for them and no other, and
+# How many rows are queued changes faster than the planner's statistics. So there is one index for them, no other, and
 # where rows are found by id the state is asked through coalesce(): that index must not look like a cheap way there.
 FAIR = """
 WITH RECURSIVE waiting(endpoint_id) AS (
