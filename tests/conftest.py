@@ -12,6 +12,12 @@ from tests.receiver import Receiver
 from webhooks import publishing
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: their driver leaves an event loop running, and a language model is asked in one of its own."""
+    items.sort(key=lambda item: "browser" in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def _receiver() -> Iterator[Receiver]:
     receiver = Receiver()
