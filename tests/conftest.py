@@ -14,7 +14,7 @@ from webhooks import publishing
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests last: their driver leaves an event loop running, and a language model is asked in one of its own."""
+    """Browser tests last: their driver leaves an event loop running, and a language model is asked in a new one."""
     items.sort(key=lambda item: "browser" in item.path.parts)
 
 
