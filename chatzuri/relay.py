@@ -5,7 +5,6 @@ Nothing here is a truth: what is told is also in the database, so a lost message
 
 import json
 import logging
-from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -53,14 +52,6 @@ def hear(channel: str, *, timeout: float) -> dict[str, Any] | None:
         logger.warning("Could not hear %s: %s", channel, type(error).__name__)
         return None
     return json.loads(found[1]) if found else None
-
-
-def hear_all(channel: str, *, until: str, timeout: float) -> Iterator[dict[str, Any]]:
-    """Messages as they come, up to and including the one whose `type` is `until`; ends early after a silence."""
-    while (message := hear(channel, timeout=timeout)) is not None:
-        yield message
-        if message.get("type") == until:
-            return
 
 
 def first(name: str, *, seconds: int) -> bool:
