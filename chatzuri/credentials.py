@@ -1,6 +1,8 @@
 """The kinds of credential and the fields each one asks for. A literal: read it, grep it, diff it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
@@ -16,11 +18,15 @@ class CredentialField:
 
 @dataclass(frozen=True)
 class CredentialKind:
-    """`fields` is empty for the generic kind, whose names the user chooses. `has_profile`: contract for providers."""
+    """`fields` is empty for the generic kind, whose names the user chooses. `has_profile`: contract for providers.
+
+    `hosts` are the provider's own: code that holds the credential may send its secrets there and nowhere else.
+    """
 
     label: str
     fields: tuple[CredentialField, ...] = field(default=())
     has_profile: bool = False
+    hosts: tuple[str, ...] = ()
 
 
 KINDS: dict[str, CredentialKind] = {
@@ -43,8 +49,18 @@ KINDS: dict[str, CredentialKind] = {
             CredentialField("api_url", "API address", is_secret=False, is_required=False),
         ),
     ),
-    "stripe": CredentialKind("Stripe", (CredentialField("secret_key", "Secret key"),), has_profile=True),
-    "notion": CredentialKind("Notion", (CredentialField("access_token", "Access token"),), has_profile=True),
+    "stripe": CredentialKind(
+        "Stripe", (CredentialField("secret_key", "Secret key"),), has_profile=True, hosts=("api.stripe.com",)
+    ),
+    "notion": CredentialKind(
+        "Notion", (CredentialField("access_token", "Access token"),), has_profile=True, hosts=("api.notion.com",)
+    ),
+    "hubspot": CredentialKind(
+        "HubSpot", (CredentialField("access_token", "Access token"),), has_profile=True, hosts=("api.hubapi.com",)
+    ),
+    "airtable": CredentialKind(
+        "Airtable", (CredentialField("access_token", "Access token"),), has_profile=True, hosts=("api.airtable.com",)
+    ),
     "generic": CredentialKind("Other provider", has_profile=True),
 }
 
@@ -58,6 +74,17 @@ def field_of(kind: str, name: str) -> CredentialField:
     """The declared field, or a secret one of that name: what we do not know is treated as secret."""
     known = {f.name: f for f in KINDS[kind].fields} if kind in KINDS else {}
     return known.get(name, CredentialField(name, name.replace("_", " ").capitalize()))
+
+
+# The fields that hold an address: a secret beside one may be sent to its host.
+ADDRESSES = ("webhook_url", "api_url")
+
+
+def hosts_of(kind: str, values: Mapping[str, str], typed: str = "") -> frozenset[str]:
+    """The hosts that a credential's secrets may be sent to: its provider's, those of its addresses, those typed."""
+    named = [urlsplit(values[name]).hostname or "" for name in ADDRESSES if values.get(name)]
+    known = KINDS[kind].hosts if kind in KINDS else ()
+    return frozenset(host.casefold() for host in (*known, *named, *typed.split()) if host)
 
 
 def mask(value: str) -> str:

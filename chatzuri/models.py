@@ -115,6 +115,15 @@ class Credential(models.Model):
     kind = models.CharField(max_length=40, choices=credentials.kind_choices)
     allowed_operations = models.CharField(max_length=12, choices=Operations, default=Operations.READ_ONLY)
     values = EncryptedTextField(default="{}", editable=False)
+    hosts = models.TextField(
+        "may be sent to",
+        max_length=2000,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Host names, one a line, for example api.openweathermap.org. Custom actions may send these secrets "
+        "only there, to the provider, and to the address above.",
+    )
     last_used_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField(auto_now=True)
@@ -132,6 +141,10 @@ class Credential(models.Model):
     def replace_values(self, values: dict[str, str]) -> None:
         """Set the values to be stored by the next `save()`; empty ones are left out."""
         self.values = json.dumps({name: value for name, value in values.items() if value})
+
+    def allowed_hosts(self) -> frozenset[str]:
+        """Where code that holds this credential may send its secrets to."""
+        return credentials.hosts_of(self.kind, self.reveal(), self.hosts)
 
     def masked(self) -> dict[str, str]:
         """What a page may show: every value masked, secret or not (an address often carries a token)."""

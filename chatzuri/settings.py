@@ -139,6 +139,15 @@ LANGUAGE_MODEL_TIMEOUT = read(env.float, "LANGUAGE_MODEL_TIMEOUT", 30.0, "give s
 CHAT_WAIT = read(env.float, "CHAT_WAIT", 60.0, "give the seconds the API waits for a reply, for example 60.")
 DELIVERY_THREADS = read(env.int, "DELIVERY_THREADS", 32, "give a number, for example 32.")
 
+# --- custom actions --------------------------------------------------------------------------------------------------
+
+ACTION_SECONDS = read(env.float, "ACTION_SECONDS", 10.0, "give seconds for one run of an action, for example 10.")
+ACTION_THREADS = read(env.int, "ACTION_THREADS", 4, "give how many actions a worker runs at once, for example 4.")
+ACTIONS_PER_TEAM = read(env.int, "ACTIONS_PER_TEAM", 2, "give how many actions of a team run at once, for example 2.")
+SANDBOX_WARM = read(env.int, "SANDBOX_WARM", 2, "give how many sandboxes a worker keeps ready, for example 2.")
+# For development on systems without these walls: actions then run with fewer layers around them.
+SANDBOX_RELAXED = boolean("SANDBOX_RELAXED", False)
+
 # --- Django ----------------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -272,6 +281,7 @@ CELERY_TASK_ROUTES = {
     "agents.tasks.take_turn": {"queue": "interactive"},
     "agents.tasks.run_tool_call": {"queue": "interactive"},
     "agents.tasks.test_brain": {"queue": "interactive"},
+    "agents.tasks.run_actions": {"queue": "actions"},
 }
 # Without an expiry: a worker whose clock is ahead would throw away everything that beat sends. All of it is cheap.
 CELERY_BEAT_SCHEDULE = {

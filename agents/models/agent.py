@@ -7,7 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 
 from chatzuri.fields import EncryptedTextField, PublicIdField
-from chatzuri.models import Team
+from chatzuri.models import Credential, Team
 from webhooks import addresses
 from webhooks.models import Endpoint
 
@@ -68,10 +68,15 @@ class ToolQuerySet(models.QuerySet["Tool"]):
 
 
 class Tool(models.Model):
-    """Something an agent may do. For `webhook_trigger` the model writes the JSON, never the address or the headers."""
+    """Something an agent may do: a built-in, or a custom action that is installed on it.
+
+    For `webhook_trigger` the model writes the JSON, never the address or the headers; for a custom action it fills in
+    the parameters, and code, credential and `config` are the team's.
+    """
 
     class Kind(models.TextChoices):
         WEBHOOK_TRIGGER = "webhook_trigger", "Trigger a webhook"
+        CUSTOM_ACTION = "custom_action", "Custom action"
 
     class Repeats(models.TextChoices):
         WINDOW = "window", "Not the same again within some minutes"
@@ -87,6 +92,38 @@ class Tool(models.Model):
     )
     is_active = models.BooleanField("switched on", default=False)
     endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, null=True, blank=True, related_name="tools")
+    action = models.ForeignKey(
+        "CustomAction", on_delete=models.PROTECT, null=True, blank=True, related_name="installs", editable=False
+    )
+    credential = models.ForeignKey(
+        Credential,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="tools",
+        help_text="What the code reads as `credentials`. Without one it is null.",
+    )
+    config = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Fixed values for this agent, which the code reads as `config`. Not for secrets.",
+    )
+    needs_approval = models.BooleanField(
+        default=False,
+        help_text="A person of the team looks at each call, and it runs only when they approve it.",
+    )
+    calls_per_conversation = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(10_000)],
+        help_text="How often it may be used in one conversation. Leave empty for no limit.",
+    )
+    calls_per_day = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(1_000_000)],
+        help_text="How often this agent may use it within 24 hours. Leave empty for no limit.",
+    )
     when_to_use = models.TextField(
         blank=True,
         max_length=1000,
@@ -107,8 +144,15 @@ class Tool(models.Model):
         constraints = [
             models.UniqueConstraint("agent", "name", name="tool_names_are_unique_on_an_agent"),
             models.CheckConstraint(
-                condition=models.Q(is_active=False) | models.Q(endpoint__isnull=False),
-                name="a_tool_that_is_switched_on_has_an_endpoint",
+                condition=models.Q(is_active=False)
+                | models.Q(endpoint__isnull=False)
+                | models.Q(action__isnull=False),
+                name="a_tool_that_is_switched_on_has_an_endpoint_or_an_action",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(kind="custom_action") & models.Q(action__isnull=False)
+                | ~models.Q(kind="custom_action") & models.Q(action__isnull=True),
+                name="a_custom_action_tool_has_an_action_and_no_other_does",
             ),
         ]
 

@@ -3,10 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from agents.models.action import ActionRun
 from agents.models.agent import Agent, Tool
 from agents.models.conversation import Conversation, Message
 from chatzuri.fields import PublicIdField
@@ -75,6 +77,7 @@ class ToolCall(models.Model):
 
     class Status(models.TextChoices):
         RUNNING = "running", "Running"
+        HELD = "held", "Waits for approval"
         FIRED = "fired", "Fired"
         REPEATED = "repeated", "Asked again, sent once"
         FAILED = "failed", "Failed"
@@ -92,12 +95,19 @@ class ToolCall(models.Model):
     status = models.CharField(max_length=10, choices=Status, default=Status.RUNNING)
     result = models.JSONField(null=True)
     delivery = models.OneToOneField(Delivery, on_delete=models.SET_NULL, null=True, related_name="tool_call")
+    run = models.OneToOneField(ActionRun, on_delete=models.SET_NULL, null=True, related_name="tool_call")
+    judged_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    judged_at = models.DateTimeField(null=True, help_text="When a person approved or refused it.")
     duplicate_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="repeats")
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index("conversation", "id", name="tool_calls_of_a_conversation")]
+        indexes = [
+            models.Index("conversation", "id", name="tool_calls_of_a_conversation"),
+            models.Index("agent", "id", name="tool_calls_to_judge", condition=models.Q(status="held")),
+            models.Index("tool", "created_at", name="tool_calls_of_a_tool"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.tool_name} {self.public_id}"

@@ -69,7 +69,11 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
 
 class Delivery(models.Model):
-    """One event owed to one endpoint: the bytes, the address and the fate. At most one attempt, ever."""
+    """One event owed to one endpoint: the bytes, the address and the fate. At most one attempt, ever.
+
+    A `fetch` of a custom action is one too: it has an address of its own and no endpoint, it begins in *sending*, and
+    what is kept of it (address, headers, body) has the secrets masked, so it cannot be sent again.
+    """
 
     class State(models.TextChoices):
         HELD = "held", "Held"
@@ -91,7 +95,10 @@ class Delivery(models.Model):
     # The indexes below begin with team and endpoint; each index more is paid twice by every delivery.
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="deliveries")
-    endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
+    endpoint = models.ForeignKey(
+        Endpoint, on_delete=models.CASCADE, null=True, related_name="deliveries", db_index=False
+    )
+    method = models.CharField(max_length=7, default="POST", db_default="POST", editable=False)
     url = models.CharField(max_length=2048, editable=False)
     headers = models.JSONField(default=dict, editable=False)
     body = models.BinaryField()
