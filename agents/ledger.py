@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 
 from agents.models import Agent, Conversation, Intent, Tool, ToolCall, Turn
 from agents.tools import PREPARE, RUN
-from agents.tools.arguments import NotJson, digest, faults, read
+from agents.arguments import NotJson, digest, faults, read
 from agents.tools.failures import ToolFailed
 from agents.waking import listen, wake
 from chatzuri import relay

@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
+from agents import parameters
 from chatzuri.fields import EncryptedTextField, PublicIdField
 from chatzuri.models import Credential, Team
 from webhooks import addresses
@@ -15,6 +16,20 @@ TOOL_NAME = RegexValidator(
     r"^[a-z][a-z0-9_]{0,63}$",
     "Use lower-case letters, digits and underscores, starting with a letter, at most 64 characters.",
 )
+
+WEBHOOK_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "payload": {"type": "object", "description": "The JSON object to send, exactly as it shall arrive."},
+        "event": {
+            "type": "string",
+            "maxLength": 100,
+            "description": "A short name for what happened, for example lead.captured.",
+        },
+    },
+    "required": ["payload"],
+    "additionalProperties": False,
+}
 
 
 class Agent(models.Model):
@@ -64,7 +79,8 @@ class Agent(models.Model):
 
 class ToolQuerySet(models.QuerySet["Tool"]):
     def on(self) -> "ToolQuerySet":
-        return self.filter(is_active=True)
+        """Switched on, with what a brain reads about each."""
+        return self.filter(is_active=True).select_related("action__current")
 
 
 class Tool(models.Model):
@@ -164,21 +180,21 @@ class Tool(models.Model):
         return [line.strip() for line in self.example_phrases.splitlines() if line.strip()]
 
     def schema(self) -> dict[str, Any]:
-        """What the brain may fill in. The destination is not among it: a prompt must not choose where data goes."""
-        return {
-            "type": "object",
-            "properties": {
-                "payload": {"type": "object", "description": "The JSON object to send, exactly as it shall arrive."},
-                "event": {
-                    "type": "string",
-                    "maxLength": 100,
-                    "description": "A short name for what happened, for example lead.captured.",
-                },
-            },
-            "required": ["payload"],
-            "additionalProperties": False,
-        }
+        """What the brain may fill in. The destination is not among it: a prompt must not choose where data goes.
+
+        For a custom action load `action__current` with the tool.
+        """
+        if self.kind == self.Kind.CUSTOM_ACTION:
+            return parameters.schema(self.declared())
+        return WEBHOOK_SCHEMA
+
+    def declared(self) -> list[dict[str, Any]]:
+        """The parameters of the action that is installed here, as they are now."""
+        current = self.action.current if self.action else None
+        return current.parameters if current else []
 
     def description(self) -> str:
+        if self.action is not None:
+            return f"{self.title}. {self.action.description} {self.when_to_use}".strip()[:1000]
         head = "Sends one HTTP POST with your JSON to the system this business connected. It is sent at most once."
         return f"{self.title}. {head} {self.when_to_use}".strip()[:1000]

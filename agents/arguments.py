@@ -2,15 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import jsonschema
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator, validate_email
 
 from webhooks import bodies
 
-_FORMATS = jsonschema.FormatChecker()
+_PHONE = re.compile(r"\+?[0-9 ()./-]+")
+FORMATS = jsonschema.FormatChecker(["date", "ipv4", "ipv6"])
 
 
 class NotJson(ValueError):
@@ -49,21 +54,61 @@ def _refuse(constant: str) -> None:
 
 def faults(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> list[Fault]:
     """Everything that keeps these arguments from being sent; empty when they fit."""
-    unfit = _unstorable(arguments)
+    unfit = unstorable(arguments)
     if unfit:
         return [Fault("", unfit)]
-    checker = jsonschema.Draft202012Validator(dict(schema), format_checker=_FORMATS)
+    checker = jsonschema.Draft202012Validator(dict(schema), format_checker=FORMATS)
     found = sorted(checker.iter_errors(dict(arguments)), key=lambda error: list(map(str, error.absolute_path)))
     return [Fault(_pointer(error.absolute_path), error.message[:300]) for error in found[:10]]
 
 
-def _unstorable(arguments: Mapping[str, Any]) -> str:
+def unstorable(value: Any) -> str:
+    """Why this cannot be sent as JSON or kept in PostgreSQL; empty where it can."""
     try:
-        body = bodies.render(arguments)
+        body = bodies.render(value)
     except bodies.BodyRefused as refusal:
         return refusal.sentence
     # PostgreSQL has no way to hold U+0000 in text or JSON.
     return "The data holds a NUL character. Leave it out." if rb"\u0000" in body.replace(rb"\\", b"") else ""
+
+
+# --- formats: models ignore them, we do not ---------------------------------------------------------------------------
+
+
+@FORMATS.checks("email")
+def _is_email(value: object) -> bool:
+    return not isinstance(value, str) or _passes(validate_email, value)
+
+
+@FORMATS.checks("uri")
+def _is_address(value: object) -> bool:
+    return not isinstance(value, str) or _passes(URLValidator(["http", "https"]), value)
+
+
+@FORMATS.checks("date-time")
+def _is_moment(value: object) -> bool:
+    if not isinstance(value, str):
+        return True
+    try:
+        return "T" in value.upper() and datetime.fromisoformat(value.upper()).tzinfo is not None
+    except ValueError:
+        return False
+
+
+@FORMATS.checks("phone")
+def _is_phone(value: object) -> bool:
+    """Digits of a possible length, with the signs people put between them."""
+    if not isinstance(value, str):
+        return True
+    return 7 <= sum(map(str.isdigit, value)) <= 15 and bool(_PHONE.fullmatch(value))
+
+
+def _passes(validate: Callable[[str], None], value: str) -> bool:
+    try:
+        validate(value)
+    except ValidationError:
+        return False
+    return True
 
 
 def _pointer(path: Any) -> str:
