@@ -12,8 +12,8 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from agents import parameters, running
-from agents.models import ActionVersion, Agent, CustomAction, Tool
 from agents.arguments import Fault
+from agents.models import ActionVersion, Agent, CustomAction, Tool
 from chatzuri.models import Credential, Team
 
 MAX_CODE = 64 * 1024
@@ -115,7 +115,7 @@ def install_faults(tool: Tool) -> list[Fault]:
     if teams - {tool.agent.team_id}:
         faults.append(Fault("/credential", "Choose an action and a credential of this team."))
     if not isinstance(tool.config, dict) or parameters.unstorable(tool.config):
-        faults.append(Fault("/config", "The configuration is a JSON object, for example {\"list\": \"leads\"}."))
+        faults.append(Fault("/config", 'The configuration is a JSON object, for example {"list": "leads"}.'))
     if tool.action and tool.action.current is None:
         faults.append(Fault("/action", "This action has no code yet. Save it first."))
     try:
@@ -196,9 +196,7 @@ def _add_version(
         assert action.current is not None
         return Saved(action, action.current, False, warning)
     latest = action.versions.order_by("-number").values_list("number", flat=True).first() or 0
-    version = action.versions.create(
-        number=latest + 1, code=code, parameters=declared, author=author, note=note[:200]
-    )
+    version = action.versions.create(number=latest + 1, code=code, parameters=declared, author=author, note=note[:200])
     action.current = version
     action.save(update_fields=["current", "changed_at"])
     return Saved(action, version, True, warning)

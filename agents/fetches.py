@@ -1,4 +1,4 @@
-"""The host's side of `fetch`: each one through the one door out, as a row of the delivery log that belongs to the run."""
+"""The host's side of `fetch`: each one goes through the one door out, as a row of the delivery log of its run."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import Prefetch
 
 from agents.brains.base import Entry
-from agents.models import Conversation, Step, Turn
+from agents.models import Conversation, Step, ToolCall, Turn
 
 # A turn is a message of the customer and a reply, so this is the last 40 messages.
 TURNS_KEPT = 20
@@ -16,7 +16,21 @@ def so_far(turn: Turn) -> list[Entry]:
     entries = [facts(turn.conversation)]
     for earlier in _earlier(turn):
         entries += _told(earlier)
+    _judge(entries)
     return [*entries, said_by_customer(turn)]
+
+
+def _judge(entries: list[Entry]) -> None:
+    """A call that waited for approval then may be done by now: what a brain reads is what is true now."""
+    held = [one for entry in entries if entry["kind"] == "results" for one in entry["results"] if _waits(one)]
+    calls = {call.public_id: call for call in ToolCall.objects.filter(public_id__in=[one["call"] for one in held])}
+    for one in held:
+        if (call := calls.get(one["call"])) is not None and call.result:
+            one |= {"status": call.status, "text": call.result["text"], "is_error": call.result["is_error"]}
+
+
+def _waits(result: dict[str, Any]) -> bool:
+    return result["status"] == ToolCall.Status.HELD and "call" in result
 
 
 def facts(conversation: Conversation) -> Entry:

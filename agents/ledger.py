@@ -16,25 +16,28 @@ from typing import Any
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
-from agents.models import Agent, Conversation, Intent, Tool, ToolCall, Turn
-from agents.tools import PREPARE, RUN
+from agents import budgets
 from agents.arguments import NotJson, digest, faults, read
+from agents.models import Agent, Conversation, Intent, Message, Tool, ToolCall, Turn
+from agents.parameters import FILLED
+from agents.tools import PREPARE, RUN, left
 from agents.tools.failures import ToolFailed
 from agents.waking import listen, wake
 from chatzuri import relay
-from webhooks.models import Delivery
 
 Status = ToolCall.Status
-State = Delivery.State
-
-# The receiver surely never saw these, so the same wish may be tried again.
-NEVER_SEEN = (State.NOT_SENT, State.BLOCKED, State.CANCELLED, State.EXPIRED)
+HELD = "A person of the team has to approve this first. Nothing was sent yet."
 FORGOTTEN_AFTER = timedelta(seconds=20)
 
 
 class KeyReused(Exception):
     """This key already stands for another call. Use a new key for a new wish, the old one to ask again."""
+
+
+class NotWaiting(Exception):
+    """This call does not wait for approval: somebody was faster, or it never had to."""
 
 
 class InsideTransaction(RuntimeError):
@@ -130,7 +133,7 @@ def wait(begun: ToolCall, *, timeout: float = 15) -> ToolCall:
 
 def find_tool(agent: Agent, name: str) -> Tool | None:
     """Looked up at call time, so that a tool that is switched off stops at once, in open conversations too."""
-    return agent.tools.on().filter(name=name).select_related("endpoint__credential").first()
+    return agent.tools.on().filter(name=name).select_related("endpoint__credential", "credential").first()
 
 
 def is_error(done: ToolCall) -> bool:
@@ -196,6 +199,7 @@ def _wish(agent: Agent, tool_name: str, raw: str | Mapping[str, Any]) -> Wish:
         arguments = read(raw)
     except NotJson as error:
         return Wish(agent, tool, name, {"unreadable": str(raw)[:2000]}, f"The arguments do not fit: {error}.")
+    arguments = {name: value for name, value in arguments.items() if not _is_filled(tool, name)}
     if tool is None:
         kept = {} if faults(arguments, {}) else arguments
         return Wish(agent, None, name, kept, f"There is no tool {name!r}, or it is switched off. Nothing was sent.")
@@ -203,6 +207,11 @@ def _wish(agent: Agent, tool_name: str, raw: str | Mapping[str, Any]) -> Wish:
         kept = {} if faults(arguments, {}) else arguments
         return Wish(agent, tool, name, kept, f"The arguments do not fit: {'; '.join(map(str, found))}")
     return Wish(agent, tool, name, arguments)
+
+
+def _is_filled(tool: Tool | None, name: str) -> bool:
+    """Whether the conversation says this value: then whatever a model says instead is left aside."""
+    return name in FILLED and tool is not None and any(one["name"] == name for one in tool.declared())
 
 
 def _write_down(row: ToolCall) -> ToolCall | None:
@@ -234,22 +243,38 @@ def _decide(row: ToolCall, wish: Wish) -> None:
         row.duplicate_of = first
         row.save(update_fields=["duplicate_of"])
         return
-    try:
-        with transaction.atomic():
-            row.delivery = PREPARE[wish.tool.kind](row, wish.tool)
-    except ToolFailed as failure:
-        _refuse(row, str(failure))
+    if over := budgets.exceeded(row, wish.tool):
+        _refuse(row, over.sentence, outcome="over_budget", retry_after=over.retry_after)
         return
-    row.save(update_fields=["delivery"])
+    if wish.tool.needs_approval:
+        _hold(row)
+    elif not _prepare(row, wish.tool):
+        return
     if intent:
         Intent.objects.filter(pk=intent.pk).update(call=row, fired_at=Now())
 
 
-def _refuse(row: ToolCall, sentence: str) -> None:
-    row.finish(
-        status=Status.REFUSED,
-        result={"text": sentence, "structured": {"success": False, "outcome": "refused"}, "is_error": True},
-    )
+def _prepare(row: ToolCall, tool: Tool) -> bool:
+    """Write down what will leave. False where the tool could not: the call is refused then."""
+    try:
+        with transaction.atomic():
+            PREPARE[tool.kind](row, tool)
+    except ToolFailed as failure:
+        _refuse(row, str(failure))
+        return False
+    row.save(update_fields=["delivery", "run"])
+    return True
+
+
+def _hold(row: ToolCall) -> None:
+    row.status = Status.HELD
+    row.result = {"text": HELD, "structured": {"success": False, "outcome": "held"}, "is_error": False}
+    row.save(update_fields=["status", "result"])
+
+
+def _refuse(row: ToolCall, sentence: str, *, outcome: str = "refused", **facts: Any) -> None:
+    structured = {"success": False, "outcome": outcome, **facts}
+    row.finish(status=Status.REFUSED, result={"text": sentence, "structured": structured, "is_error": True})
 
 
 def _locked_intent(row: ToolCall, tool: Tool, arguments_digest: str) -> Intent:
@@ -269,9 +294,60 @@ def _still_counts(intent: Intent, tool: Tool) -> ToolCall | None:
     if not Intent.objects.filter(recent, pk=intent.pk).exists():
         return None
     first = _loaded(intent.call_id)
-    if first.delivery is not None and first.delivery.state in NEVER_SEEN:
-        return None
-    return first
+    return first if first.status in (Status.RUNNING, Status.HELD) or left(first) else None
+
+
+# --- approving -------------------------------------------------------------------------------------------------------
+
+
+def approve(held: ToolCall, *, by: Any = None) -> ToolCall:
+    """Let a call run that waits for it; a worker takes it after the commit. Raises `NotWaiting`."""
+    with transaction.atomic():
+        row = _waiting(held)
+        if row.tool is None or not row.tool.is_active:
+            _judge(row, by)
+            _refuse(row, "It was approved, but the tool is switched off by now. Nothing was sent.")
+        else:
+            row.status, row.result = Status.RUNNING, None
+            _judge(row, by)
+            _prepare(row, row.tool)
+        if row.status == Status.RUNNING:
+            transaction.on_commit(partial(wake, "agents.tasks.run_tool_call", tool_call_id=row.pk))
+        else:
+            _tell_conversation(row)
+    return row
+
+
+def refuse(held: ToolCall, *, by: Any = None, reason: str = "") -> ToolCall:
+    """Say no to a call that waits for approval. Raises `NotWaiting`."""
+    with transaction.atomic():
+        row = _waiting(held)
+        _judge(row, by)
+        why = f" {reason.strip()[:300]}" if reason.strip() else ""
+        _refuse(row, f"A person of the team did not approve this.{why} Nothing was sent.", outcome="not_approved")
+        _tell_conversation(row)
+    relay.tell(f"call:{row.public_id}", {"type": "done", "status": row.status})
+    return row
+
+
+def _waiting(held: ToolCall) -> ToolCall:
+    row = ToolCall.objects.select_for_update().filter(pk=held.pk, status=Status.HELD).first()
+    if row is None:
+        raise NotWaiting("This call does not wait for approval any more.")
+    return _loaded(row.pk)
+
+
+def _judge(row: ToolCall, by: Any) -> None:
+    row.judged_by, row.judged_at = by, timezone.now()
+    row.save(update_fields=["status", "result", "judged_by", "judged_at"])
+
+
+def _tell_conversation(row: ToolCall) -> None:
+    """The customer was told that a colleague has to look at it; this is what became of it."""
+    if row.conversation is not None and row.judged_at is not None:
+        title = row.tool.title if row.tool else row.tool_name
+        text = str((row.result or {}).get("text", ""))
+        row.conversation.say(role=Message.Role.SYSTEM, text=f"{title}: {text}")
 
 
 # --- completing: outside of every transaction ------------------------------------------------------------------------
@@ -290,11 +366,13 @@ def complete(begun: ToolCall) -> ToolCall:
         raise InsideTransaction("complete() lets a tool send something: call it outside of transactions.")
     if begun.duplicate_of is not None:
         _repeat(begun, complete(_loaded(begun.duplicate_of.pk)))
-    elif begun.delivery is None or begun.tool is None:
+    elif begun.tool is None or (begun.delivery is None and begun.run is None):
         _refuse(begun, "This call was left behind before anything was sent. Nothing left.")
     else:
         result = RUN[begun.tool.kind](begun)
-        begun.finish(status=Status.FIRED if result.success else Status.FAILED, result=result.as_json())
+        with transaction.atomic():
+            if begun.finish(status=Status.FIRED if result.success else Status.FAILED, result=result.as_json()):
+                _tell_conversation(begun)
     relay.tell(f"call:{begun.public_id}", {"type": "done", "status": begun.status})
     return begun
 
@@ -307,7 +385,7 @@ def _repeat(row: ToolCall, first: ToolCall) -> None:
 
 
 def _loaded(pk: int) -> ToolCall:
-    related = ("agent", "tool", "conversation", "delivery", "duplicate_of__delivery")
+    related = ("agent", "tool__action__current", "conversation__customer", "delivery", "run", "duplicate_of__delivery")
     return ToolCall.objects.select_related(*related).get(pk=pk)
 
 

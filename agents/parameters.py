@@ -113,8 +113,10 @@ def _value_faults(one: Mapping[str, Any]) -> list[tuple[str, str]]:
     if not isinstance(values, list) or len(values) > 100 or not all(_fits(value, one) for value in values):
         faults.append(("/enum", f"Allowed values are a list of up to 100 values of type {one.get('type', 'string')}."))
     default = one.get("default", _NOTHING)
-    if default is not _NOTHING and default is not None and not (
-        _fits(default, one) and (not values or not isinstance(values, list) or default in values)
+    if (
+        default is not _NOTHING
+        and default is not None
+        and not (_fits(default, one) and (not values or not isinstance(values, list) or default in values))
     ):
         faults.append(("/default", "The default does not fit the type or is not among the allowed values."))
     return faults

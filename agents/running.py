@@ -5,6 +5,7 @@ writes down what came of it. Whoever wants the result waits through Redis, and f
 """
 
 import logging
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
+from webhooks.masking import Masker
 
 from agents import fetches, sandbox
 from agents.models import ActionRun, ActionVersion, Agent, Conversation, CustomAction, Tool
@@ -21,7 +23,6 @@ from agents.waking import listen, wake
 from chatzuri import relay
 from chatzuri.fields import NotReadable
 from chatzuri.models import Credential, Team
-from webhooks.masking import Masker
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,14 @@ WITH RECURSIVE waiting(team_id) AS (
 UPDATE agents_actionrun a SET state = 'running', token = gen_random_uuid(), began_at = clock_timestamp(),
        deadline_at = clock_timestamp() + %(lifetime)s
 FROM next WHERE a.id = next.id AND a.state = 'queued' RETURNING a.id"""
+
+
+_stopping = threading.Event()
+
+
+def stop_claiming() -> None:
+    """This process was told to stop: what runs is finished, nothing new is begun."""
+    _stopping.set()
 
 
 class TooManyWaiting(Exception):
@@ -118,7 +127,7 @@ def accept(wanted: Wanted) -> ActionRun:
 
 
 def wait(run: ActionRun, *, timeout: float | None = None) -> ActionRun:
-    """The run when it is over. One that nobody began in time is cancelled, so that it cannot begin behind one's back."""
+    """The run when it is over. One that nobody began in time is cancelled, so that it cannot begin later."""
     seconds = timeout if timeout is not None else settings.ACTION_SECONDS + BEYOND_THE_CODE.total_seconds()
 
     def is_over() -> bool:
@@ -149,9 +158,9 @@ def check(*, team: Team, code: str) -> ActionRun | None:
 
 
 def run_queued() -> int:
-    """Run what is queued, one after the other, until nothing may be begun. Returns how many. Never inside a transaction."""
+    """Run what is queued, one after the other, until nothing may be begun. Returns how many. Not in a transaction."""
     done = 0
-    while (run := _claim()) is not None:
+    while not _stopping.is_set() and (run := _claim()) is not None:
         _execute(run)
         done += 1
     return done

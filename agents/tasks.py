@@ -1,6 +1,9 @@
-from celery import shared_task
+from typing import Any
 
-from agents import ledger, llm, turns
+from celery import shared_task
+from celery.signals import worker_shutting_down
+
+from agents import ledger, llm, running, turns
 from agents.models import Agent
 from chatzuri import relay
 
@@ -19,6 +22,8 @@ def run_tool_call(*, tool_call_id: int) -> None:
 def sweep_turns() -> None:
     turns.sweep()
     ledger.sweep()
+    running.sweep()
+    running.reap()
 
 
 @shared_task
@@ -29,3 +34,13 @@ def test_brain(*, agent_id: int, channel: str) -> None:
     except llm.BrainFailed as failure:
         sentence, ok = failure.sentence, False
     relay.tell(channel, {"type": "done", "ok": ok, "sentence": sentence})
+
+
+@shared_task
+def run_actions() -> None:
+    running.run_queued()
+
+
+@worker_shutting_down.connect
+def _finish_and_stop(**_: Any) -> None:
+    running.stop_claiming()

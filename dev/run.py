@@ -41,6 +41,7 @@ def commands(*, port: int) -> dict[str, list[str]]:
         "web": [*web, "--blocking-threads", "16", "--no-ws", "chatzuri.wsgi:application"],
         "worker-interactive": [*worker, "-Q", "interactive", "-c", "8", "-n", "interactive@%h"],
         "worker-deliveries": [*worker, "-Q", "deliveries,celery", "-c", "2", "-n", "deliveries@%h"],
+        "worker-actions": [*worker, "-Q", "actions", "-c", "4", "-n", "actions@%h"],
         "beat": [*celery, "beat", "--loglevel", "WARNING", "--schedule", str(VAR / "beat-schedule"), "--pidfile="],
     }
 

@@ -66,10 +66,12 @@ class ToolSpec:
     description: str
     schema: dict[str, Any]
     phrases: list[str] = field(default_factory=list)
+    is_free_form: bool = True  # the brain writes the JSON itself; otherwise it fills in what `schema` declares
 
     @classmethod
     def of(cls, tool: Tool) -> "ToolSpec":
-        return cls(tool.name, tool.title, tool.description(), tool.schema(), tool.phrases)
+        is_free_form = tool.kind == Tool.Kind.WEBHOOK_TRIGGER
+        return cls(tool.name, tool.title, tool.description(), tool.schema(), tool.phrases, is_free_form)
 
 
 class BrainFailed(Exception):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agents.brains import matcher, slots
+from agents.brains import fields, matcher, slots
 from agents.brains.base import Answer, Ask, Entry, OnText, ToolSpec
 from agents.models import Agent
 
@@ -36,6 +36,7 @@ class Moment:
     tool: ToolSpec | None
     about: str
     misses: int
+    given: dict[str, Any]
     is_first: bool
     facts: dict[str, Any]
     known: dict[str, str]
@@ -77,7 +78,7 @@ def _moment(agent: Agent, tools: Sequence[ToolSpec], history: Sequence[Entry]) -
     known: dict[str, str] = dict(facts.get("customer", {}))
     for text in theirs:
         known |= slots.find(text)
-    by_name = {tool.name: tool for tool in tools}
+    by_name = {tool.name: tool for tool in tools if tool.is_free_form or fields.can_ask(tool.schema)}
     return Moment(
         agent=agent,
         tools=by_name,
@@ -86,6 +87,7 @@ def _moment(agent: Agent, tools: Sequence[ToolSpec], history: Sequence[Entry]) -
         tool=by_name.get(state.get("tool", "")),
         about=state.get("about", ""),
         misses=state.get("misses", 0),
+        given=state.get("given", {}),
         is_first=not mine,
         facts=facts,
         known=known,
@@ -103,12 +105,12 @@ def _kind() -> dict[str, Any]:
 
 
 def _respond(now: Moment) -> Answer:
-    if now.stage in ("confirm", "contact"):
+    if answers := ANSWERS.get(now.stage):
         if now.tool is None:
             return _say(now, GONE)
         if now.plain in CANCEL:
             return _say(now, STOPPED)
-        going_on = _confirmed(now, now.tool) if now.stage == "confirm" else _contacted(now, now.tool)
+        going_on = answers(now, now.tool)
         if going_on is not None:
             return going_on
     if picked := _picked(now):
@@ -181,9 +183,39 @@ def _menu(now: Moment) -> Answer:
 
 def _collect(now: Moment, tool: ToolSpec) -> Answer:
     """What the team needs and the conversation does not hold yet is asked for, once."""
+    if not tool.is_free_form:
+        return _fill_in(replace(now, given=fields.known(tool.schema, now.known, now.about or now.text)), tool)
     if now.has_contact:
         return _fire(now, tool)
     return _say(now, CONTACT, _state(now, "contact", tool), ["none"])
+
+
+def _fill_in(now: Moment, tool: ToolSpec) -> Answer:
+    """The next field that is required and not known is asked for; with all of them the action is called."""
+    name = fields.missing(tool.schema, now.given)
+    if name is None:
+        return _call(now, tool, now.given)
+    field = tool.schema["properties"][name]
+    replies = [str(value) for value in field.get("enum", [])[:8]]
+    return _say(now, fields.question(name, field), _state(now, "field", tool), replies)
+
+
+def _filled_in(now: Moment, tool: ToolSpec) -> Answer | None:
+    """The customer's answer to the question about one field."""
+    name = fields.missing(tool.schema, now.given)
+    if name is None:
+        return _call(now, tool, now.given)
+    field = tool.schema["properties"][name]
+    value = fields.read(name, field, now.text)
+    if value is not fields.NOTHING:
+        return _fill_in(replace(now, given=now.given | {name: value}), tool)
+    if now.misses:
+        return _say(now, STOPPED)
+    again = f"I could not find that in your answer. {fields.question(name, field)}"
+    return _say(now, again, _state(now, "field", tool, misses=1), [str(value) for value in field.get("enum", [])[:8]])
+
+
+ANSWERS = {"confirm": _confirmed, "contact": _contacted, "field": _filled_in}
 
 
 def _fire(now: Moment, tool: ToolSpec) -> Answer:
@@ -194,7 +226,11 @@ def _fire(now: Moment, tool: ToolSpec) -> Answer:
         **{slot: now.known[slot] for slot in ("name", "email", "phone", "order_number") if now.known.get(slot)},
         **{fact: now.facts[fact] for fact in ("conversation_id", "channel") if now.facts.get(fact)},
     }
-    arguments = json.dumps({"payload": payload}, ensure_ascii=False)
+    return _call(now, tool, {"payload": payload})
+
+
+def _call(now: Moment, tool: ToolSpec, given: dict[str, Any]) -> Answer:
+    arguments = json.dumps(given, ensure_ascii=False)
     return Answer(asks=(Ask("offline-1", tool.name, arguments),), finish="tool_call", brain=now.evidence)
 
 
@@ -204,12 +240,18 @@ def _say(now: Moment, text: str, state: dict[str, Any] | None = None, replies: S
 
 
 def _state(now: Moment, stage: str, tool: ToolSpec, misses: int = 0) -> dict[str, Any]:
-    return {"stage": stage, "tool": tool.name, "about": now.about, "misses": misses}
+    return {"stage": stage, "tool": tool.name, "about": now.about, "misses": misses, "given": now.given}
 
 
 # --- reporting -------------------------------------------------------------------------------------------------------
 
-OPENINGS = {"fired": "Done.", "repeated": "", "failed": "This did not work.", "refused": "This was not done."}
+OPENINGS = {
+    "fired": "Done.",
+    "held": "",
+    "repeated": "",
+    "failed": "This did not work.",
+    "refused": "This was not done.",
+}
 
 
 def _report(tools: Sequence[ToolSpec], history: Sequence[Entry]) -> Answer:
@@ -218,7 +260,8 @@ def _report(tools: Sequence[ToolSpec], history: Sequence[Entry]) -> Answer:
     lines = []
     for result in history[-1]["results"]:
         reference = f"Reference: {result['delivery']}." if result.get("delivery") else ""
-        words = [OPENINGS.get(result["status"], ""), result.get("summary") or result["text"], reference]
+        opening, said = OPENINGS.get(result["status"], ""), result.get("summary") or result["text"]
+        words = [opening if opening != said else "", said, reference]
         lines.append(f"{titles.get(result['name'], result['name'])}: {' '.join(word for word in words if word)}")
     asked = next((entry for entry in reversed(history) if entry["kind"] == "answer"), {})
     return Answer(text="\n".join(lines), brain=asked.get("brain") or _kind())

@@ -160,9 +160,7 @@ class Tool(models.Model):
         constraints = [
             models.UniqueConstraint("agent", "name", name="tool_names_are_unique_on_an_agent"),
             models.CheckConstraint(
-                condition=models.Q(is_active=False)
-                | models.Q(endpoint__isnull=False)
-                | models.Q(action__isnull=False),
+                condition=models.Q(is_active=False) | models.Q(endpoint__isnull=False) | models.Q(action__isnull=False),
                 name="a_tool_that_is_switched_on_has_an_endpoint_or_an_action",
             ),
             models.CheckConstraint(

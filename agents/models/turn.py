@@ -6,7 +6,6 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from agents.models.action import ActionRun
 from agents.models.agent import Agent, Tool
@@ -112,12 +111,13 @@ class ToolCall(models.Model):
     def __str__(self) -> str:
         return f"{self.tool_name} {self.public_id}"
 
-    def finish(self, *, status: str, result: dict[str, Any], **links: Any) -> None:
-        self.status, self.result = status, result
-        for name, value in links.items():
-            setattr(self, name, value)
-        self.finished_at = timezone.now()
-        self.save()
+    def finish(self, *, status: str, result: dict[str, Any]) -> bool:
+        """End it, once. False where somebody else was faster: then this row says what they wrote."""
+        unfinished = ToolCall.objects.filter(pk=self.pk, finished_at=None)
+        links = {"delivery": self.delivery, "run": self.run}
+        ended = unfinished.update(status=status, result=result, finished_at=Now(), **links)
+        self.refresh_from_db(fields=["status", "result", "finished_at"])
+        return bool(ended)
 
 
 class Intent(models.Model):

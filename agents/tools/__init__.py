@@ -1,6 +1,18 @@
-"""The whole registry. `PREPARE` writes down what will happen, in a transaction; `RUN` lets it, outside of one."""
+"""The whole registry. `PREPARE` writes down what will happen, in a transaction; `RUN` lets it, outside of one.
 
-from agents.tools import webhook_trigger
+`LEFT` says whether the receiver may have seen what a finished call did: only then does asking again count as a repeat.
+"""
 
-PREPARE = {"webhook_trigger": webhook_trigger.prepare}
-RUN = {"webhook_trigger": webhook_trigger.run}
+from agents.models import Tool, ToolCall
+from agents.tools import custom_action, webhook_trigger
+
+PREPARE = {
+    Tool.Kind.WEBHOOK_TRIGGER: webhook_trigger.prepare,
+    Tool.Kind.CUSTOM_ACTION: custom_action.prepare,
+}
+RUN = {Tool.Kind.WEBHOOK_TRIGGER: webhook_trigger.run, Tool.Kind.CUSTOM_ACTION: custom_action.run}
+
+
+def left(call: ToolCall) -> bool:
+    """Whether anything of a finished call may have reached a receiver."""
+    return webhook_trigger.left(call) if call.delivery else custom_action.left(call) if call.run else False

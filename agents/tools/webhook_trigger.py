@@ -24,7 +24,11 @@ SEEN_SENTENCES = {
 }
 
 
-def prepare(call: ToolCall, tool: Tool) -> Delivery:
+# The receiver surely never saw these, so the same wish may be tried again.
+NEVER_SEEN = (State.NOT_SENT, State.BLOCKED, State.CANCELLED, State.EXPIRED)
+
+
+def prepare(call: ToolCall, tool: Tool) -> None:
     """Accept the delivery in the caller's transaction. The body is exactly the brain's JSON. Raises `ToolFailed`."""
     payload = call.arguments["payload"]
     headers = {"X-Chatzuri-Agent-Id": call.agent.public_id}
@@ -34,7 +38,7 @@ def prepare(call: ToolCall, tool: Tool) -> Delivery:
     if tool.endpoint is None:
         raise ToolFailed("This tool has no endpoint. Nothing was sent.")
     try:
-        return sending.publish(
+        call.delivery = sending.publish(
             endpoint=tool.endpoint,
             event_type=call.arguments.get("event") or DEFAULT_EVENT,
             data=payload,
@@ -49,6 +53,10 @@ def prepare(call: ToolCall, tool: Tool) -> Delivery:
         raise ToolFailed(refusal.sentence) from None
     except NotReadable:
         raise ToolFailed("The endpoint's secret cannot be read. Nothing was sent.") from None
+
+
+def left(call: ToolCall) -> bool:
+    return call.delivery is not None and call.delivery.state not in NEVER_SEEN
 
 
 def run(call: ToolCall) -> ToolResult:
