@@ -15,7 +15,6 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
-from webhooks.masking import Masker
 
 from agents import fetches, sandbox
 from agents.models import ActionRun, ActionVersion, Agent, Conversation, CustomAction, Tool
@@ -23,6 +22,7 @@ from agents.waking import listen, wake
 from chatzuri import relay
 from chatzuri.fields import NotReadable
 from chatzuri.models import Credential, Team
+from webhooks.masking import Masker
 
 logger = logging.getLogger(__name__)
 

@@ -142,7 +142,6 @@ DELIVERY_THREADS = read(env.int, "DELIVERY_THREADS", 32, "give a number, for exa
 # --- custom actions --------------------------------------------------------------------------------------------------
 
 ACTION_SECONDS = read(env.float, "ACTION_SECONDS", 10.0, "give seconds for one run of an action, for example 10.")
-ACTION_THREADS = read(env.int, "ACTION_THREADS", 4, "give how many actions a worker runs at once, for example 4.")
 ACTIONS_PER_TEAM = read(env.int, "ACTIONS_PER_TEAM", 2, "give how many actions of a team run at once, for example 2.")
 SANDBOX_WARM = read(env.int, "SANDBOX_WARM", 2, "give how many sandboxes a worker keeps ready, for example 2.")
 # For development on systems without these walls: actions then run with fewer layers around them.
@@ -278,6 +277,7 @@ CELERY_DB_REUSE_MAX = 10_000
 CELERY_TASK_DEFAULT_QUEUE = "deliveries"
 CELERY_TASK_ROUTES = {
     "webhooks.tasks.send_one": {"queue": "interactive"},
+    "webhooks.tasks.drain_calm": {"queue": "interactive"},
     "agents.tasks.take_turn": {"queue": "interactive"},
     "agents.tasks.run_tool_call": {"queue": "interactive"},
     "agents.tasks.test_brain": {"queue": "interactive"},

@@ -11,12 +11,11 @@ from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from agents import ledger
+from agents import arguments, ledger
 from agents.api import tools_docs
 from agents.api.base import AgentView, conversation_of
 from agents.api.dialects import DIALECTS, version
 from agents.models import Agent, Conversation, Tool, ToolCall
-from agents.tools import arguments
 from chatzuri.api import Problem, find, wrong_parameter
 
 # A delivery may take ten seconds; waking a worker and writing things down come on top.
