@@ -3,7 +3,7 @@
 import itertools
 from typing import Any
 
-from agents.models import Agent, Conversation, Customer, Tool
+from agents.models import Agent, Conversation, CustomAction, Customer, Tool
 from chatzuri.models import ApiKey, Credential, Membership, Team, User
 from webhooks import sending
 from webhooks.models import Bin, Delivery, Endpoint
@@ -73,3 +73,21 @@ def make_conversation(*, agent: Agent | None = None, **fields: Any) -> Conversat
     agent = agent or make_agent()
     customer = fields.pop("customer", None) or make_customer(team=agent.team)
     return Conversation.objects.create(agent=agent, customer=customer, **fields)
+
+
+def make_action(*, team: Team | None = None, code: str = "return {success: true};", **fields: Any) -> CustomAction:
+    """An action with one version, saved without a look at its syntax."""
+    number = next(_numbers)
+    fields = {"name": f"action_{number}", "title": f"Action {number}", "description": "Does something."} | fields
+    parameters = fields.pop("parameters", [])
+    action = CustomAction.objects.create(team=team or make_team(), **fields)
+    action.current = action.versions.create(number=1, code=code, parameters=parameters)
+    action.save()
+    return action
+
+
+def install(*, action: CustomAction, agent: Agent | None = None, **fields: Any) -> Tool:
+    """The action on an agent of its team, switched on."""
+    agent = agent or make_agent(team=action.team)
+    names = {"name": action.name, "title": action.title, "kind": Tool.Kind.CUSTOM_ACTION, "is_active": True}
+    return Tool.objects.create(agent=agent, action=action, **(names | fields))

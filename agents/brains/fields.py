@@ -51,9 +51,8 @@ def read(name: str, field: Mapping[str, Any], text: str) -> Any:
 def question(name: str, field: Mapping[str, Any]) -> str:
     """What to ask the customer: in the words of whoever declared the field."""
     words = (field.get("description") or "").strip()
-    if words.endswith("?"):
-        return words
     asked = f"Please tell me: {words.rstrip('.')}." if words else f"What is the {name.replace('_', ' ')}?"
+    asked = words if words.endswith("?") else asked
     return asked if not field.get("enum") else f"{asked} One of: {', '.join(map(str, field['enum']))}."
 
 
@@ -115,7 +114,7 @@ def _number(text: str, *, whole: bool) -> Any:
 
 
 def _yes_or_no(text: str) -> Any:
-    words = text.strip().strip(".!?,").casefold().split()
+    words = re.findall(r"\w+", text.casefold())
     if not words or len(words) > 4:
         return NOTHING
     return True if words[0] in YES else False if words[0] in NO else NOTHING
