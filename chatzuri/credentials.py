@@ -87,6 +87,13 @@ def hosts_of(kind: str, values: Mapping[str, str], typed: str = "") -> frozenset
     return frozenset(host.casefold() for host in (*known, *named, *typed.split()) if host)
 
 
+def tail_of(address: str) -> str:
+    """Path and query of an address where they are long enough to be a key: that of a Slack hook is one."""
+    parts = urlsplit(address)
+    tail = parts.path + (f"?{parts.query}" if parts.query else "")
+    return tail if len(tail) >= 16 else ""
+
+
 def mask(value: str) -> str:
     """Eight dots and the last four characters; short values show nothing of themselves."""
     return "•" * 8 + (value[-4:] if len(value) >= 12 else "")

@@ -152,9 +152,10 @@ class Credential(models.Model):
 
     def secret_values(self) -> list[str]:
         """What must be cut out of anything a receiver or a script sends back."""
-        return [
-            value for name, value in self.reveal().items() if credentials.field_of(self.kind, name).is_secret and value
-        ]
+        values = self.reveal()
+        secrets = [value for name, value in values.items() if credentials.field_of(self.kind, name).is_secret]
+        tails = [credentials.tail_of(values[name]) for name in credentials.ADDRESSES if name in values]
+        return [value for value in (*secrets, *tails) if value]
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
