@@ -1,5 +1,10 @@
-from agents.models import Agent, Conversation
+from collections.abc import Sequence
+
+from agents.actions import ActionRefused
+from agents.arguments import Fault
+from agents.models import Agent, Conversation, CustomAction
 from chatzuri.api import ApiView, Problem, find
+from chatzuri.models import Credential, Team
 
 
 class AgentView(ApiView):
@@ -21,3 +26,34 @@ def conversation_of(agent: Agent, conversation_id: str | None) -> Conversation |
         return None
     rows = Conversation.objects.filter(agent=agent).select_related("customer")
     return find(rows, conversation_id, what="conversation of this agent")
+
+
+def action_of(team: Team, action_id: str) -> CustomAction:
+    """With its current version loaded."""
+    return find(CustomAction.objects.of(team).select_related("current"), action_id, what="action")
+
+
+def credential_of(team: Team, credential_id: str | None) -> Credential | None:
+    if not credential_id:
+        return None
+    return find(Credential.objects.filter(team=team), credential_id, what="credential")
+
+
+def unfit(title: str, detail: str, faults: Sequence[Fault], *, below: str = "") -> Problem:
+    """What was sent can be read but not be used: one JSON pointer per fault, all of them `below` this one."""
+    errors = [{"pointer": f"{below}{fault.pointer}", "detail": fault.detail} for fault in faults]
+    return Problem(422, title, detail, errors=errors)
+
+
+def not_saved(refusal: ActionRefused) -> Problem:
+    problem = unfit("Not saved", "This cannot be saved as it is. Nothing was changed.", refusal.faults)
+    if refusal.line is not None:
+        problem.extras["line"] = refusal.line
+    return problem
+
+
+def too_many(title: str, detail: str, *, seconds: int | None, **extras: str) -> Problem:
+    """429, with `Retry-After` where waiting helps."""
+    problem = Problem(429, title, detail, **extras)
+    problem.wait = seconds  # type: ignore[attr-defined]
+    return problem

@@ -24,13 +24,14 @@ def mcp(tools: Iterable[Tool]) -> list[dict[str, Any]]:
 def _annotations(tool: Tool) -> dict[str, Any]:
     """Hints by which MCP clients decide whether to ask a person first.
 
-    A call adds a request at the receiver and takes nothing away, so it is not destructive. It is idempotent only
-    where the ledger keeps the first receipt for good; a window of minutes ends.
+    A webhook adds a request at the receiver and takes nothing away, so it is not destructive; what a team's own code
+    does, nobody knows. A call is idempotent only where the ledger keeps the first receipt for good; a window of
+    minutes ends.
     """
     return {
         "title": tool.title,
         "readOnlyHint": False,
-        "destructiveHint": False,
+        "destructiveHint": tool.kind == Tool.Kind.CUSTOM_ACTION,
         "idempotentHint": tool.repeats == Tool.Repeats.ONCE,
         "openWorldHint": True,
     }

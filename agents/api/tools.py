@@ -13,14 +13,16 @@ from rest_framework.response import Response
 
 from agents import arguments, ledger
 from agents.api import tools_docs
-from agents.api.base import AgentView, conversation_of
+from agents.api.base import AgentView, conversation_of, too_many, unfit
 from agents.api.dialects import DIALECTS, version
 from agents.models import Agent, Conversation, Tool, ToolCall
+from agents.parameters import FILLED
 from chatzuri.api import Problem, find, wrong_parameter
 
-# A delivery may take ten seconds; waking a worker and writing things down come on top.
+# A delivery or an action may take ten seconds; waking a worker and writing things down come on top.
 CALL_WAIT = 20.0
 LONGEST_KEY = 200
+UNFIT = "Arguments do not fit"
 
 
 class CallRequestSerializer(serializers.Serializer[Any]):
@@ -94,9 +96,11 @@ def tool_named(agent: Agent, name: str) -> Tool:
 
 
 def check_arguments(tool: Tool, given: dict[str, Any]) -> None:
-    if faults := arguments.faults(given, tool.schema()):
-        errors = [{"pointer": f"/arguments{fault.pointer}", "detail": fault.detail} for fault in faults]
-        raise Problem(422, "Arguments do not fit", "The arguments do not fit the tool's schema.", errors=errors)
+    """What the conversation fills in is left aside, whatever a model says of it."""
+    filled = {one["name"] for one in tool.declared()} & FILLED.keys()
+    said = {name: value for name, value in given.items() if name not in filled}
+    if faults := arguments.faults(said, tool.schema()):
+        raise unfit(UNFIT, "The arguments do not fit the tool's schema.", faults, below="/arguments")
 
 
 def accept(request: Request, tool: Tool, asked: dict[str, Any], conversation: Conversation | None) -> ToolCall:
@@ -133,11 +137,23 @@ def call_key(agent: Agent, conversation: Conversation | None, given: str, tool_c
 
 
 def answer(request: Request, call: ToolCall) -> Response:
-    if call.status != ToolCall.Status.RUNNING:
-        return Response(describe(call))
+    """202 while it runs or waits for a person, 429 where the tool was used as often as it may be, else 200."""
+    said = describe(call)
+    if said["structured"].get("outcome") == "over_budget":
+        raise over_budget(call)
+    if call.status not in (ToolCall.Status.RUNNING, ToolCall.Status.HELD):
+        return Response(said)
     where = reverse("api-tool-call", args=[call.agent.public_id, call.tool_name, call.public_id])
-    headers = {"Location": request.build_absolute_uri(where), "Retry-After": "2"}
-    return Response(describe(call), status=202, headers=headers)
+    headers = {"Location": request.build_absolute_uri(where)}
+    if call.status == ToolCall.Status.RUNNING:  # nobody knows when a person will come
+        headers["Retry-After"] = "2"
+    return Response(said, status=202, headers=headers)
+
+
+def over_budget(call: ToolCall) -> Problem:
+    result = call.result or {}
+    seconds = result["structured"].get("retry_after")
+    return too_many("Over budget", result["text"], seconds=seconds, call=call.public_id)
 
 
 def describe(call: ToolCall) -> dict[str, Any]:

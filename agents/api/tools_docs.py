@@ -29,7 +29,10 @@ class ToolCallSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(ToolCall.Status.choices, help_text="repeated: sent before, this is that receipt.")
     is_error = serializers.BooleanField(help_text="Tell the model that it did not work.")
     content = TextSerializer(many=True, help_text="For the model.")
-    structured = serializers.DictField(help_text="For programs: the delivery, its outcome, the status code.")
+    structured = serializers.DictField(
+        help_text="For programs: the delivery with its outcome and status code; of a custom action the run, its "
+        "outcome and `result`."
+    )
     duplicate_of = serializers.CharField(allow_null=True, help_text="The call that was sent instead of this one.")
     dry_run = serializers.BooleanField()
 
@@ -79,6 +82,41 @@ REJECTED = OpenApiExample(
         "dry_run": False,
     },
 )
+ACTED = OpenApiExample(
+    "A custom action returned",
+    response_only=True,
+    status_codes=["200"],
+    value={
+        "id": "call_06fhnmab3c4d5e6f7g8h9j0k1m",
+        "tool": "send_lead",
+        "status": "fired",
+        "is_error": False,
+        "content": [{"type": "text", "text": "Done."}],
+        "structured": {
+            "run": "run_06fhnmab9c8d7e6f5g4h3j2k1m",
+            "success": True,
+            "outcome": "returned",
+            "result": {"success": True},
+        },
+        "duplicate_of": None,
+        "dry_run": False,
+    },
+)
+WAITING = OpenApiExample(
+    "Waits for approval",
+    response_only=True,
+    status_codes=["202"],
+    value={
+        "id": "call_06fhnmcb3c4d5e6f7g8h9j0k1m",
+        "tool": "send_lead",
+        "status": "held",
+        "is_error": False,
+        "content": [{"type": "text", "text": "A person of the team has to approve this first. Nothing was sent yet."}],
+        "structured": {"success": False, "outcome": "held"},
+        "duplicate_of": None,
+        "dry_run": False,
+    },
+)
 ASKED = OpenApiExample(
     "A lead",
     request_only=True,
@@ -94,6 +132,20 @@ UNFIT = Problem(
     "The arguments do not fit the tool's schema.",
     errors=[{"pointer": "/arguments/event", "detail": "7 is not of type 'string'"}],
 )
+OVER = Problem(
+    429,
+    "Over budget",
+    "This tool may be used 200 times in 24 hours. Nothing was sent.",
+    call="call_06fhnmdb3c4d5e6f7g8h9j0k1m",
+)
+OVER_BUDGET = {
+    (429, PROBLEM_TYPE): refused(
+        "The tool was used as often as it may be. `Retry-After` says when there is room again; it is absent where "
+        "waiting does not help (a limit per conversation). Use a new `Idempotency-Key` then: the old one stands for "
+        "this answer.",
+        example=OVER,
+    )
+}
 CATALOGUE: dict[str, Any] = {
     "operation_id": "list_tools",
     "tags": ["tools"],
@@ -127,14 +179,19 @@ CALL: dict[str, Any] = {
     ],
     "examples": [ASKED],
     "responses": {
-        200: OpenApiResponse(ToolCallSerializer, "Fired, repeated, or failed.", examples=[FIRED, REJECTED]),
-        202: OpenApiResponse(ToolCallSerializer, "Still running; ask again at `Location`."),
+        200: OpenApiResponse(ToolCallSerializer, "Fired, repeated, or failed.", examples=[FIRED, ACTED, REJECTED]),
+        202: OpenApiResponse(
+            ToolCallSerializer,
+            "Still running, or `held` until a person approves it; ask again at `Location`.",
+            examples=[WAITING],
+        ),
         **problems(
             _400="The body is not acceptable JSON, or a field is wrong.",
             _404="No such agent in this team, no such tool switched on, or no such conversation of the agent.",
             _409="The agent is switched off, or the key was used for another call.",
         ),
         (422, PROBLEM_TYPE): refused("The arguments do not fit the schema: one pointer per fault.", example=UNFIT),
+        **OVER_BUDGET,
     },
 }
 CALL_DETAIL: dict[str, Any] = {
@@ -146,5 +203,31 @@ CALL_DETAIL: dict[str, Any] = {
     "responses": {
         200: ToolCallSerializer,
         **problems(_404="No such agent in this team, or no such call of this tool."),
+    },
+}
+NOT_WAITING = "The call does not wait for approval any more: somebody was faster, or it never had to."
+NO_CALL = "No such agent in this team, or no such call of this tool."
+APPROVE: dict[str, Any] = {
+    "operation_id": "approve_tool_call",
+    "tags": ["tools"],
+    "summary": "Approve a call that waits",
+    "description": "A worker runs it then, once, with the arguments it was held with; the answer is its result. A "
+    "tool that was switched off meanwhile is not run.",
+    "parameters": [AGENT_ID, NAME],
+    "responses": {
+        200: OpenApiResponse(ToolCallSerializer, "Approved, and over.", examples=[ACTED]),
+        202: OpenApiResponse(ToolCallSerializer, "Approved, and still running; ask again at `Location`."),
+        **problems(_404=NO_CALL, _409=NOT_WAITING),
+    },
+}
+REFUSE: dict[str, Any] = {
+    "operation_id": "refuse_tool_call",
+    "tags": ["tools"],
+    "summary": "Refuse a call that waits",
+    "description": "Nothing is sent. The agent is told, with your reason.",
+    "parameters": [AGENT_ID, NAME],
+    "responses": {
+        200: OpenApiResponse(ToolCallSerializer, "Refused."),
+        **problems(_400="The reason is too long.", _404=NO_CALL, _409=NOT_WAITING),
     },
 }

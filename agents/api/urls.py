@@ -1,6 +1,6 @@
 from django.urls import path
 
-from agents.api import chat, tools
+from agents.api import action_tests, actions, approvals, chat, credentials, installs, runs, tools
 
 urlpatterns = [
     path("agents/<str:agent_id>/chat", chat.Chat.as_view(), name="api-chat"),
@@ -12,4 +12,35 @@ urlpatterns = [
         tools.ToolCallDetail.as_view(),
         name="api-tool-call",
     ),
+    path(
+        "agents/<str:agent_id>/tools/<str:name>/calls/<str:call_id>/approve",
+        approvals.Approve.as_view(),
+        name="api-tool-call-approve",
+    ),
+    path(
+        "agents/<str:agent_id>/tools/<str:name>/calls/<str:call_id>/refuse",
+        approvals.Refuse.as_view(),
+        name="api-tool-call-refuse",
+    ),
+    path("agents/<str:agent_id>/actions", installs.Installs.as_view(), name="api-installs"),
+    path("agents/<str:agent_id>/actions/<str:action_id>", installs.InstallDetail.as_view(), name="api-install"),
+    path("actions", actions.Actions.as_view(), name="api-actions"),
+    # Before the route of one action: no id reads like this word.
+    path("actions/test", action_tests.DraftTests.as_view(), name="api-draft-test"),
+    path("actions/<str:action_id>", actions.ActionDetail.as_view(), name="api-action"),
+    path("actions/<str:action_id>/test", action_tests.ActionTests.as_view(), name="api-action-test"),
+    path("actions/<str:action_id>/versions", actions.ActionVersions.as_view(), name="api-action-versions"),
+    path(
+        "actions/<str:action_id>/versions/<int:number>",
+        actions.ActionVersionDetail.as_view(),
+        name="api-action-version",
+    ),
+    path(
+        "actions/<str:action_id>/versions/<int:number>/restore",
+        actions.ActionVersionRestore.as_view(),
+        name="api-action-version-restore",
+    ),
+    path("runs", runs.RunList.as_view(), name="api-runs"),
+    path("runs/<str:run_id>", runs.RunDetail.as_view(), name="api-run"),
+    path("credentials", credentials.Credentials.as_view(), name="api-credentials"),
 ]
