@@ -5,7 +5,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 READY := .venv/ready
 SERVERS := $(BIN)/python -m dev.with_servers
-TESTS ?= tests
+TESTS ?=
 SCALE ?= small
 LOCKS := requirements.lock requirements-offline.lock $(wildcard dev/wheels/*.lock)
 
@@ -19,7 +19,7 @@ stop: $(READY)  ## stop what `make run` started in another terminal
 	@$(BIN)/python -m dev.run stop
 
 test: $(READY)  ## all tests against real throw-away servers; TESTS=path narrows
-	@$(SERVERS) $(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m dev.testing $(TESTS)
 
 test-faults: $(READY)  ## processes killed at every point; FAULT_RUNS=200 FAULT_SECONDS=600 FAULT_EVENTS=100000 FAULT_SEED=n
 	@$(SERVERS) $(BIN)/python -m pytest tests/faults
