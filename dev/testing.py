@@ -58,7 +58,7 @@ def begin(paths: list[str], *, is_shown: bool) -> Part:
     command = [sys.executable, "-m", "dev.with_servers", sys.executable, "-m", "pytest", *paths]
     # Caches of two runs in one folder would overwrite each other.
     environment = os.environ | {"PYTEST_ADDOPTS": f"{os.environ.get('PYTEST_ADDOPTS', '')} -p no:cacheprovider".strip()}
-    output = None if is_shown else tempfile.TemporaryFile()
+    output = None if is_shown else tempfile.TemporaryFile()  # noqa: SIM115 - read when the part is through
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output and subprocess.STDOUT)
     return Part(paths=paths, process=process, output=output)
 
