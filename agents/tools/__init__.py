@@ -1,16 +1,22 @@
 """The whole registry. `PREPARE` writes down what will happen, in a transaction; `RUN` lets it, outside of one.
 
-`LEFT` says whether the receiver may have seen what a finished call did: only then does asking again count as a repeat.
+`left` says whether a receiver may have seen what a finished call did: only then does asking again count as a repeat.
 """
+
+from collections.abc import Callable
 
 from agents.models import Tool, ToolCall
 from agents.tools import custom_action, webhook_trigger
+from agents.tools.results import ToolResult
 
-PREPARE = {
+PREPARE: dict[str, Callable[[ToolCall, Tool], None]] = {
     Tool.Kind.WEBHOOK_TRIGGER: webhook_trigger.prepare,
     Tool.Kind.CUSTOM_ACTION: custom_action.prepare,
 }
-RUN = {Tool.Kind.WEBHOOK_TRIGGER: webhook_trigger.run, Tool.Kind.CUSTOM_ACTION: custom_action.run}
+RUN: dict[str, Callable[[ToolCall], ToolResult]] = {
+    Tool.Kind.WEBHOOK_TRIGGER: webhook_trigger.run,
+    Tool.Kind.CUSTOM_ACTION: custom_action.run,
+}
 
 
 def left(call: ToolCall) -> bool:

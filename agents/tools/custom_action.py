@@ -73,7 +73,7 @@ def run(call: ToolCall) -> ToolResult:
         sentence = f"Action failed: {ours or done.error or 'it gave no reason.'}"
         return ToolResult(False, sentence, structured | {"error": done.error, "line": done.line})
     if reported_failure(done.result):
-        words = done.result.get("error")
+        words = done.result["error"] if done.result and "error" in done.result else ""
         error = words if isinstance(words, str) and words else "it gave no reason"
         structured |= {"outcome": "reported_failure", "error": error[:2000], "result": done.result}
         return ToolResult(False, f"Action failed: {error[:2000]}", structured)
