@@ -36,6 +36,9 @@ def api_paths(rows: dict[str, Any]) -> list[str]:
         "turn_id": rows["turn"].public_id,
         "name": "webhook_trigger",
         "call_id": rows["toolcall"].public_id,
+        "action_id": rows["customaction"].public_id,
+        "run_id": rows["actionrun"].public_id,
+        "number": "1",
     }
     paths = []
     for route in [r for r in routes() if r.startswith("api/v1/") and "<" in r]:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from agents import models as agents
 from chatzuri import models as floor
 from tests.factories import (
+    make_action,
     make_agent,
     make_api_key,
     make_bin,
@@ -64,6 +65,9 @@ def theirs() -> dict[str, Any]:
     rows["replay"] = webhooks.Replay.objects.create(
         team=team, endpoint=endpoint, accepted_from=timezone.now(), accepted_to=timezone.now()
     )
+    action = make_action(team=team, title="alpha-action", code="return 'alpha-code';")
+    run = agents.ActionRun.objects.create(team=team, action=action, result={"words": "alpha-result"})
+    rows |= {"customaction": action, "actionversion": action.current, "actionrun": run}
     rows |= {"delivery": delivery, "event": delivery.event, "toolcall": call, "customer": conversation.customer}
     return rows
 

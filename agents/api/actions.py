@@ -17,6 +17,8 @@ from agents.models import ActionVersion, CustomAction, Tool
 from chatzuri.api import ApiView, Problem
 from webhooks.api import moment
 
+DESCRIPTION = "What it does, and when the agent should use it and when not. A model decides by this."
+CODE = "The body of an async function. `params`, `credentials` and `config` are in scope."
 INSTALLS = Prefetch("installs", Tool.objects.select_related("agent").order_by("pk"))
 
 
@@ -27,11 +29,7 @@ class ActionChangeSerializer(serializers.Serializer[Any]):
         required=False,
         help_text="What it does, and when the agent should use it and when not. A model decides by this.",
     )
-    code = serializers.CharField(
-        required=False,
-        trim_whitespace=False,
-        help_text="The body of an async function. `params`, `credentials` and `config` are in scope.",
-    )
+    code = serializers.CharField(required=False, trim_whitespace=False, help_text=CODE)
     parameters = ParametersField(required=False, help_text="What the agent fills in at call time.")
     note = serializers.CharField(
         max_length=200, required=False, allow_blank=True, help_text="Why, for whoever reads the versions."
@@ -41,13 +39,8 @@ class ActionChangeSerializer(serializers.Serializer[Any]):
 class NewActionSerializer(ActionChangeSerializer):
     name = serializers.CharField(help_text="What a model calls it, for example send_lead.")
     title = serializers.CharField(help_text="What people see.")
-    description = serializers.CharField(
-        help_text="What it does, and when the agent should use it and when not. A model decides by this."
-    )
-    code = serializers.CharField(
-        trim_whitespace=False,
-        help_text="The body of an async function. `params`, `credentials` and `config` are in scope.",
-    )
+    description = serializers.CharField(max_length=1000, help_text=DESCRIPTION)
+    code = serializers.CharField(trim_whitespace=False, help_text=CODE)
     parameters = ParametersField(
         default=list,  # type: ignore[arg-type]
         help_text="What the agent fills in at call time.",

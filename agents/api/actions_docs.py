@@ -185,7 +185,7 @@ CREATE: dict[str, Any] = {
     "examples": [NEW],
     "responses": {
         201: OpenApiResponse(SavedActionSerializer, "Saved; `Location` says where.", examples=[MADE]),
-        **problems(_400="A field is missing or is not of its type."),
+        **problems(_400="A field is missing, too long, or not of its type."),
         **NOT_SAVED,
     },
 }
@@ -207,7 +207,7 @@ CHANGE: dict[str, Any] = {
     "examples": [CHANGED],
     "responses": {
         200: SavedActionSerializer,
-        **problems(_400="A field is not of its type.", _404=NO_ACTION),
+        **problems(_400="A field is too long or not of its type.", _404=NO_ACTION),
         **NOT_SAVED,
     },
 }
@@ -280,7 +280,7 @@ INSTALL: dict[str, Any] = {
         200: OpenApiResponse(InstallSerializer, "It was installed before."),
         201: OpenApiResponse(InstallSerializer, "Installed."),
         **problems(
-            _400="A field is not of its type.",
+            _400="A field is too long or not of its type.",
             _404="No such agent, action or credential in this team.",
         ),
         (422, PROBLEM_TYPE): refused("It cannot be installed like this: one pointer per fault."),

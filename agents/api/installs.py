@@ -12,6 +12,7 @@ from agents.api import actions_docs
 from agents.api.base import AgentView, action_of, credential_of, not_saved
 from agents.models import Tool
 
+LONGEST_PHRASES = 4000
 LINE = r"^[^\r\n]*$"
 
 
@@ -42,6 +43,12 @@ class InstallRequestSerializer(serializers.Serializer[Any]):
     calls_per_day = serializers.IntegerField(
         default=None, allow_null=True, min_value=1, max_value=1_000_000, help_text="null for no limit."
     )
+
+    def validate_example_phrases(self, phrases: list[str]) -> list[str]:
+        """Kept as lines of one text."""
+        if len("\n".join(phrases)) > LONGEST_PHRASES:
+            raise serializers.ValidationError(f"Together they may have {LONGEST_PHRASES} characters.")
+        return phrases
 
 
 class Installs(AgentView):

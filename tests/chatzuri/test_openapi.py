@@ -30,8 +30,8 @@ def routes(patterns: Any, prefix: str = "") -> Any:
             yield "/" + re.sub(r"<\w+:(\w+)>", r"{\1}", route)
 
 
-def operations(document: dict[str, Any]) -> list[dict[str, Any]]:
-    return [operation for path in document["paths"].values() for operation in path.values()]
+def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [(path, operation) for path, methods in document["paths"].items() for operation in methods.values()]
 
 
 def test_every_route_is_described(document):
@@ -40,18 +40,34 @@ def test_every_route_is_described(document):
 
 
 def test_every_operation_has_words_a_key_and_its_problems(document):
-    for operation in operations(document):
+    for path, operation in operations(document):
         assert operation["summary"], operation
         assert operation["description"], operation
         assert operation["security"] == [{"TeamApiKey": []}]
-        for status in ("401", "400" if "requestBody" in operation else "404"):
-            assert "application/problem+json" in operation["responses"][status]["content"]
+        expected = {"401"} | ({"400"} if "requestBody" in operation else set()) | ({"404"} if "{" in path else set())
+        for status in expected:
+            assert "application/problem+json" in operation["responses"][status]["content"], (path, status)
     assert document["components"]["securitySchemes"]["TeamApiKey"]["scheme"] == "bearer"
 
 
 def test_the_stream_is_described(document):
     chat = document["paths"]["/api/v1/agents/{agent_id}/chat"]["post"]
     assert set(chat["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
+
+
+def test_examples_of_custom_actions_are_shown(document):
+    tested = document["paths"]["/api/v1/actions/{action_id}/test"]["post"]["responses"]
+    assert {"200", "202", "404", "422", "429"} <= set(tested)
+    assert tested["200"]["content"]["application/json"]["examples"]["ItReturned"]["value"]["outcome"] == "returned"
+    called = document["paths"]["/api/v1/agents/{agent_id}/tools/{name}/calls"]["post"]["responses"]
+    assert called["202"]["content"]["application/json"]["examples"]["WaitsForApproval"]["value"]["status"] == "held"
+    assert "429" in called
+
+
+def test_no_document_shows_a_secret(document):
+    """`values` and masks of credentials have no place in any shape."""
+    credential = document["components"]["schemas"]["CredentialLine"]["properties"]
+    assert set(credential) == {"id", "name", "kind", "fields", "hosts", "is_readable"}
 
 
 def test_the_document_and_its_page_are_served_without_a_key():
