@@ -18,7 +18,7 @@ MAX_INFORMATIONAL = 5
 # Beyond this a length is not a length.
 MAX_LENGTH = 2**53
 
-_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: [^\r\n]*)?\r?\n")
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: ([^\r\n]*))?\r?\n")
 _LENGTH = re.compile(r"[0-9]{1,16}")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
@@ -39,11 +39,12 @@ Pieces = Generator[bytes, None, bool]
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A status that arrived; `is_whole` says whether all the headers did too."""
+    """A status that arrived, with its reason phrase; `is_whole` says whether all the headers did too."""
 
     status: int
     headers: list[tuple[str, str]]
     is_whole: bool = True
+    reason: str = ""
 
     def values(self, name: str) -> list[str]:
         return [value for key, value in self.headers if key.lower() == name]
@@ -72,16 +73,16 @@ def read_head(stream: BufferedReader) -> Head:
     """The first answer that is not an interim one. Raises NoAnswer when no status came, BadAnswer for nonsense."""
     lines = _Lines(stream)
     for _ in range(MAX_INFORMATIONAL + 1):
-        status = _read_status(lines)
+        status, reason = _read_status(lines)
         headers, is_whole = _read_headers(lines)
         # 101 is final: we never asked for another protocol.
         if status >= 200 or status == 101:
-            return Head(status, headers, is_whole)
+            return Head(status, headers, is_whole, reason)
     raise _bad("too_many_informational")
 
 
-def read_body(stream: BufferedReader, head: Head, *, method: str) -> tuple[bytes, bool]:
-    """At most MAX_BODY raw bytes, and whether the body was cut: by us, by the receiver or on the way."""
+def read_body(stream: BufferedReader, head: Head, *, method: str, most: int = MAX_BODY) -> tuple[bytes, bool]:
+    """At most `most` raw bytes, and whether the body was cut: by us, by the receiver or on the way."""
     if not head.is_whole:
         return b"", True
     if method == "HEAD" or head.status in _BODILESS:
@@ -89,13 +90,13 @@ def read_body(stream: BufferedReader, head: Head, *, method: str) -> tuple[bytes
     body, is_complete = bytearray(), False
     pieces = _pieces(stream, head)
     try:
-        while len(body) <= MAX_BODY:
+        while len(body) <= most:
             body += next(pieces)
     except StopIteration as end:
         is_complete = bool(end.value)
     except OSError:
         is_complete = False
-    return bytes(body[:MAX_BODY]), not is_complete or len(body) > MAX_BODY
+    return bytes(body[:most]), not is_complete or len(body) > most
 
 
 def _bad(code: str, status: int | None = None) -> BadAnswer:
@@ -105,14 +106,14 @@ def _bad(code: str, status: int | None = None) -> BadAnswer:
 # --- the head --------------------------------------------------------------------------------------------------------
 
 
-def _read_status(lines: _Lines) -> int:
+def _read_status(lines: _Lines) -> tuple[int, str]:
     line = lines.next()
     if not line.endswith(b"\n") and b"HTTP/1."[: len(line)] == line[:7]:
         raise NoAnswer("closed", "The connection ended before an answer came.")
     found = _STATUS_LINE.fullmatch(line)
     if found is None:
         raise _bad("not_http")
-    return int(found[1])
+    return int(found[1]), _CONTROL.sub("", (found[2] or b"").decode("latin-1")).strip()
 
 
 def _read_headers(lines: _Lines) -> tuple[list[tuple[str, str]], bool]:

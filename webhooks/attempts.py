@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 
 from django.conf import settings
 
@@ -24,19 +25,47 @@ def transmit(claimed: Claimed) -> Outcome:
         return claimed.refusal
     if time.monotonic() - claimed.claimed_at > BEGIN_WITHIN:
         return Outcome(State.QUEUED)
+    outcome, _ = once(claimed.public_id, lambda: _post(claimed))
+    return outcome
+
+
+def once(public_id: str, send: Callable[[], http.Answer]) -> tuple[Outcome, str]:
+    """Send, and what became of it, with the reason phrase of the answer. Never raises."""
     try:
-        answer = http.post(
-            claimed.url,
-            body=claimed.body,
-            headers=claimed.own_headers,
-            platform_headers=claimed.headers,
-            deadline=settings.DELIVERY_DEADLINE,
-        )
+        answer = send()
     except http.SendFailed as failure:
-        return _failed(failure)
+        return failed(failure), ""
     except Exception:
-        logger.exception("Sending %s broke", claimed.public_id)
-        return Outcome(State.INTERRUPTED, code="internal_error", detail="Our own client broke while sending.")
+        logger.exception("Sending %s broke", public_id)
+        broken = Outcome(State.INTERRUPTED, code="internal_error", detail="Our own client broke while sending.")
+        return broken, ""
+    return _answered(answer), answer.reason
+
+
+def failed(failure: http.SendFailed) -> Outcome:
+    """The outcome where there is no answer to speak of."""
+    state = State.BLOCKED if isinstance(failure, http.Blocked) else FAILED[failure.seen]
+    return Outcome(
+        state,
+        code=str(failure.code),
+        detail=failure.sentence,
+        status_code=getattr(failure, "status", None),
+        address=failure.address,
+        timings=failure.timings.as_dict(),
+    )
+
+
+def _post(claimed: Claimed) -> http.Answer:
+    return http.post(
+        claimed.url,
+        body=claimed.body,
+        headers=claimed.own_headers,
+        platform_headers=claimed.headers,
+        deadline=settings.DELIVERY_DEADLINE,
+    )
+
+
+def _answered(answer: http.Answer) -> Outcome:
     return Outcome(
         State.DELIVERED if 200 <= answer.status < 300 else State.REJECTED,
         code="body_cut" if answer.body_cut else "",
@@ -46,16 +75,4 @@ def transmit(claimed: Claimed) -> Outcome:
         body=answer.body,
         body_cut=answer.body_cut,
         timings=answer.timings.as_dict(),
-    )
-
-
-def _failed(failure: http.SendFailed) -> Outcome:
-    state = State.BLOCKED if isinstance(failure, http.Blocked) else FAILED[failure.seen]
-    return Outcome(
-        state,
-        code=str(failure.code),
-        detail=failure.sentence,
-        status_code=getattr(failure, "status", None),
-        address=failure.address,
-        timings=failure.timings.as_dict(),
     )

@@ -10,7 +10,7 @@ import functools
 import io
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -24,17 +24,21 @@ from requests.adapters import BaseAdapter
 from webhooks import addresses, answers, bodies, proxy
 from webhooks.deadlines import Deadline
 from webhooks.failures import BadAnswer, Blocked, NoAnswer, NotSent, SendFailed, Timings
-from webhooks.headers import check_headers, check_syntax, merge
+from webhooks.headers import check_fetched, check_headers, check_syntax, merge
 from webhooks.networks import Address
 
 __all__ = [
+    "DELIVERY",
+    "FETCH",
     "Answer",
     "BadAnswer",
     "Blocked",
+    "Limits",
     "NoAnswer",
     "NotSent",
     "SendFailed",
     "Timings",
+    "check",
     "check_headers",
     "post",
     "request",
@@ -78,8 +82,21 @@ _CERTIFICATE_OTHERWISE = "The receiver's certificate could not be verified."
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may be: bytes of its body, bytes of the answer's that are read, and whose headers it carries."""
+
+    request_body: int
+    response_body: int
+    check_headers: Callable[[Mapping[str, str]], None]
+
+
+DELIVERY = Limits(bodies.MAX_BODY, answers.MAX_BODY, check_headers)
+FETCH = Limits(1024 * 1024, 2 * 1024 * 1024, check_fetched)
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, as it came: nothing is decoded, and everything has a limit."""
+    """What came back, as it came: nothing is decoded, and everything has a limit. `reason` is the status in words."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -87,6 +104,7 @@ class Answer:
     body_cut: bool
     timings: Timings
     address: str
+    reason: str = ""
 
 
 def post(
@@ -96,8 +114,11 @@ def post(
     headers: Mapping[str, str] | None = None,
     platform_headers: Mapping[str, str] | None = None,
     deadline: float = DEADLINE,
+    limits: Limits = DELIVERY,
 ) -> Answer:
-    return request("POST", url, body=body, headers=headers, platform_headers=platform_headers, deadline=deadline)
+    return request(
+        "POST", url, body=body, headers=headers, platform_headers=platform_headers, deadline=deadline, limits=limits
+    )
 
 
 def request(
@@ -108,15 +129,18 @@ def request(
     headers: Mapping[str, str] | None = None,
     platform_headers: Mapping[str, str] | None = None,
     deadline: float = DEADLINE,
+    limits: Limits = DELIVERY,
 ) -> Answer:
     """Send one request, at most once, and return the answer whatever its status. Raises SendFailed otherwise.
 
     `headers` are a customer's and are checked as such; `platform_headers` are ours and win over them.
     """
-    destination = addresses.parse(url)
+    destination = check(
+        method, url, body=body, headers=headers or {}, platform_headers=platform_headers or {}, limits=limits
+    )
     prepared = _prepare(method, destination, headers or {}, platform_headers or {}, body)
     with Deadline(deadline) as clock, _Session() as session:
-        exchange = Exchange(destination, clock)
+        exchange = Exchange(destination, clock, limits)
         session.mount(destination.origin, exchange)
         try:
             response = session.send(prepared, stream=True, allow_redirects=False, proxies={})
@@ -130,7 +154,29 @@ def request(
             body_cut=exchange.body_cut,
             timings=exchange.timings(),
             address=exchange.address,
+            reason=str(response.reason),
         )
+
+
+def check(
+    method: str,
+    url: str,
+    *,
+    body: bytes,
+    headers: Mapping[str, str],
+    platform_headers: Mapping[str, str],
+    limits: Limits = DELIVERY,
+) -> addresses.Destination:
+    """All that can be judged of a request without sending it, nor asking for its name. Raises Blocked."""
+    destination = addresses.parse(url)
+    if method not in _METHODS:
+        raise Blocked("method", f"Use one of the methods {', '.join(sorted(_METHODS))}.")
+    if len(body) > limits.request_body:
+        raise Blocked("body_too_large", f"The body is larger than {limits.request_body // 1024} KB. Send less.")
+    limits.check_headers(headers)
+    for name, value in platform_headers.items():
+        check_syntax(name, value)
+    return destination
 
 
 @functools.cache
@@ -150,13 +196,6 @@ def _prepare(
     platform_headers: Mapping[str, str],
     body: bytes,
 ) -> requests.PreparedRequest:
-    if method not in _METHODS:
-        raise Blocked("method", f"Use one of the methods {', '.join(sorted(_METHODS))}.")
-    if len(body) > bodies.MAX_BODY:
-        raise Blocked("body_too_large", f"The body is larger than {bodies.MAX_BODY // 1024} KB. Send less.")
-    check_headers(headers)
-    for name, value in platform_headers.items():
-        check_syntax(name, value)
     prepared = requests.PreparedRequest()
     prepared.prepare_method(method)
     # Not prepare_url(): it would decode, encode and shorten what was checked, shown and perhaps signed.
@@ -182,13 +221,14 @@ class _Session(requests.Session):
 class Exchange(BaseAdapter):
     """One request and its answer over one fresh connection. Its failures say whether any byte of the request left."""
 
-    def __init__(self, destination: addresses.Destination, deadline: Deadline) -> None:
+    def __init__(self, destination: addresses.Destination, deadline: Deadline, limits: Limits) -> None:
         super().__init__()
         self.address = ""
         self.headers: list[tuple[str, str]] = []
         self.body_cut = False
         self._destination = destination
         self._deadline = deadline
+        self._limits = limits
         self._socket: socket.socket | None = None
         self._began = perf_counter()
         self._spent: dict[str, float] = {}
@@ -202,13 +242,14 @@ class Exchange(BaseAdapter):
                 self._write(self._socket, _wire(request, self._destination))
                 head = self._read_head(stream)
             with self._phase("body"):
-                body, is_cut = answers.read_body(stream, head, method=str(request.method))
+                most = self._limits.response_body
+                body, is_cut = answers.read_body(stream, head, method=str(request.method), most=most)
         self.headers = head.headers
         # A body without a length ends with the connection, and so would one that our clock cut.
         self.body_cut = is_cut or self._deadline.passed
         response = requests.Response()
         response.request, response.url = request, str(request.url)
-        response.status_code, response.raw = head.status, io.BytesIO(body)
+        response.status_code, response.reason, response.raw = head.status, head.reason, io.BytesIO(body)
         response.headers.update(head.headers)
         return response
 

@@ -109,7 +109,8 @@ def _compiled(secrets: tuple[str, ...], exact: tuple[str, ...]) -> re.Pattern[by
     """One pattern, longest first. Every branch begins with a letter it must find, so most of a text is skipped fast."""
     forms = dict.fromkeys(form for secret in secrets for form in _forms(secret))
     forms |= dict.fromkeys(re.escape(value.encode(errors="surrogatepass")) for value in exact)
-    return re.compile(b"|".join(sorted(forms, key=len, reverse=True)))
+    longest_first: list[bytes] = sorted(forms, key=len, reverse=True)
+    return re.compile(b"|".join(longest_first))
 
 
 def _forms(secret: str) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ import base64
 import json
 import logging
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -16,6 +17,7 @@ from django.db.models.functions import Coalesce, Now
 from chatzuri.models import Credential
 from webhooks import proxy
 from webhooks.claiming import Claimed, Outcome, put_back
+from webhooks.masking import MASK, Masker
 from webhooks.models import Delivery, Endpoint
 
 logger = logging.getLogger(__name__)
@@ -23,7 +25,6 @@ logger = logging.getLogger(__name__)
 State = Delivery.State
 Finished = tuple[Claimed, Outcome]
 
-MASK = "••••••••"
 # While the database is away, outcomes are kept in memory for this long; then the reaper's word stands.
 PATIENCE = 120.0
 # An endpoint that does not answer in time is sent to from the slow lane until it answers again, or this long.
@@ -66,8 +67,36 @@ def record(finished: Sequence[Finished]) -> None:
         return
     try:
         _patiently(partial(_write, ended), what=len(ended))
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         _one_by_one(ended)
+
+
+def record_fetch(row: Mapping[str, Any], *, public_id: str) -> None:
+    """The same for one delivery without an endpoint, whose row (see `told`) has been made already. Never raises."""
+    try:
+        _patiently(partial(_update, [row], [public_id]), what=1)
+    except (DatabaseError, InterfaceError):
+        logger.exception("The outcome %s of %s could not be recorded.", row["outcome"], public_id)
+
+
+def told(
+    *, pk: int, token: uuid.UUID, outcome: Outcome, shown: Mapping[str, str], masker: Masker, body: bytes
+) -> dict[str, Any]:
+    """What RECORD wants to know of an attempt. `shown` are the request's headers for people; `body` is masked."""
+    return {
+        "id": pk,
+        "token": str(token),
+        "outcome": outcome.state,
+        "code": outcome.code[:40],
+        "detail": outcome.detail[:500],
+        "status_code": outcome.status_code,
+        "address": outcome.address,
+        "request_headers": shown,
+        "response_headers": [[masker.text(name), masker.text(value)] for name, value in outcome.headers],
+        "response_body": base64.b64encode(body).decode(),
+        "response_cut": outcome.body_cut,
+        "timings": outcome.timings,
+    }
 
 
 def _patiently(work: Callable[[], None], *, what: int) -> None:
@@ -87,55 +116,41 @@ def _one_by_one(finished: Sequence[Finished]) -> None:
     for claimed, outcome in finished:
         try:
             _write([(claimed, outcome)])
-        except DatabaseError:
+        except (DatabaseError, InterfaceError):
             logger.exception("The outcome %s of %s could not be recorded.", outcome.state, claimed.public_id)
 
 
 def _write(finished: Sequence[Finished]) -> None:
-    rows = json.dumps([_attempt(claimed, outcome) for claimed, outcome in finished])
-    with connection.cursor() as cursor:
-        cursor.execute(RECORD, [rows])
-        if cursor.rowcount != len(finished):
-            logger.error("Some outcomes were not ours to write: %s", [claimed.public_id for claimed, _ in finished])
+    rows = [_attempt(claimed, outcome) for claimed, outcome in finished]
+    _update(rows, [claimed.public_id for claimed, _ in finished])
     _note_health(finished)
     _note_use(claimed.endpoint.credential_id for claimed, _ in finished)
 
 
+def _update(rows: Sequence[Mapping[str, Any]], public_ids: Sequence[str]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(RECORD, [json.dumps(rows)])
+        if cursor.rowcount != len(rows):
+            logger.error("Some outcomes were not ours to write: %s", public_ids)
+
+
 def _attempt(claimed: Claimed, outcome: Outcome) -> dict[str, Any]:
-    secrets = claimed.secrets
-    return {
-        "id": claimed.pk,
-        "token": str(claimed.token),
-        "outcome": outcome.state,
-        "code": outcome.code[:40],
-        "detail": outcome.detail[:500],
-        "status_code": outcome.status_code,
-        "address": outcome.address,
-        "request_headers": _shown(claimed),
-        "response_headers": [[name, _masked(value, secrets)] for name, value in outcome.headers],
-        "response_body": base64.b64encode(_masked_bytes(outcome.body, secrets)).decode(),
-        "response_cut": outcome.body_cut,
-        "timings": outcome.timings,
-    }
+    # An echoing receiver must not turn our log into a list of secrets, not even of short ones.
+    masker = Masker(claimed.secrets, exact=claimed.secrets)
+    return told(
+        pk=claimed.pk,
+        token=claimed.token,
+        outcome=outcome,
+        shown=_shown(claimed),
+        masker=masker,
+        body=masker.data(outcome.body),
+    )
 
 
 def _shown(claimed: Claimed) -> dict[str, str]:
     """The request's headers for people: what a customer typed, and what proves a secret, is masked."""
     ours = {name: MASK if name == "X-Webhook-Secret" else value for name, value in claimed.headers.items()}
     return dict.fromkeys(claimed.own_headers, MASK) | ours
-
-
-def _masked(text: str, secrets: Iterable[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, MASK)
-    return text
-
-
-def _masked_bytes(body: bytes, secrets: Iterable[str]) -> bytes:
-    """An echoing receiver must not turn our log into a list of secrets."""
-    for secret in secrets:
-        body = body.replace(secret.encode(), MASK.encode())
-    return body
 
 
 # --- what an outcome says about its endpoint -------------------------------------------------------------------------

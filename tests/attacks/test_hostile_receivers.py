@@ -6,6 +6,7 @@ import socket
 import time
 import tracemalloc
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from tests.webhooks import receivers
 from tests.webhooks.receivers import OK, Receiver, answering, endless, outcome
-from webhooks import answers, bodies, http
+from webhooks import answers, http
 
 NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
 
@@ -63,14 +64,14 @@ def test_no_answer_in_time_may_have_been_seen() -> None:
 
 # More than both kernels take off our hands, so that writing itself waits or breaks.
 LARGE = 64 * 1024 * 1024
+WIDE = replace(http.DELIVERY, request_body=LARGE)
 
 
 @pytest.mark.parametrize("size", [256 * 1024, LARGE])
-def test_a_receiver_that_never_reads_the_body(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "MAX_BODY", LARGE)
+def test_a_receiver_that_never_reads_the_body(size: int) -> None:
     began = time.monotonic()
     with Receiver(receivers.deaf) as receiver:
-        failed = outcome(receiver, body=b"a" * size, deadline=0.8)
+        failed = outcome(receiver, body=b"a" * size, deadline=0.8, limits=WIDE)
     assert (type(failed), failed.code) == (http.NoAnswer, "deadline")
     assert time.monotonic() - began < 1.4
 
@@ -224,12 +225,9 @@ def early(*, closes: bool) -> receivers.Script:
 
 @pytest.mark.parametrize("closes", [True, False])
 @pytest.mark.parametrize("size", [256 * 1024, LARGE])
-def test_an_answer_before_the_request_was_written_is_that_answer(
-    closes: bool, size: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bodies, "MAX_BODY", LARGE)
+def test_an_answer_before_the_request_was_written_is_that_answer(closes: bool, size: int) -> None:
     with Receiver(early(closes=closes)) as receiver:
-        answer = http.post(receiver.url(), body=b"a" * size, deadline=1)
+        answer = http.post(receiver.url(), body=b"a" * size, deadline=1, limits=WIDE)
         assert answer.status == 413
         assert receiver.connections == 1
 
@@ -266,3 +264,5 @@ def test_the_limits_are_those_that_are_promised() -> None:
         5,
     )
     assert (http.DEADLINE, http.CONNECT_SECONDS) == (10.0, 3.0)
+    assert (http.DELIVERY.request_body, http.DELIVERY.response_body) == (256 * 1024, 16 * 1024)
+    assert (http.FETCH.request_body, http.FETCH.response_body) == (1024 * 1024, 2 * 1024 * 1024)
