@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from agents.models import Agent, Tool
+from agents.models import ActionRun, Agent, CustomAction, Tool, ToolCall
 from chatzuri.models import Team
 from webhooks.models import Delivery, Endpoint
 from webhooks.outcomes import describe
@@ -22,6 +22,8 @@ from webhooks.outcomes import describe
 State = Delivery.State
 COUNTED = 10_000  # The newest rows that the numbers look at; the page says so when there are more.
 JUDGED = 500  # The newest rows that say which endpoints fail.
+MOST_COUNTED = 100  # Calls that wait for approval: beyond this the number does not matter.
+ENDED = (ActionRun.State.SUCCEEDED, ActionRun.State.FAILED, ActionRun.State.INTERRUPTED)
 TONES = {State.DELIVERED: "good", State.NO_ANSWER: "warn"} | dict.fromkeys(
     (State.HELD, State.QUEUED, State.SENDING), "wait"
 )
@@ -161,7 +163,38 @@ def latest(team: Team) -> list[dict[str, Any]]:
 
 
 def notices(team: Team) -> list[Notice]:
-    return [*_failing(team), *_paused(team), *_forgotten(team)]
+    return [*_waiting(team), *_failing(team), *_failing_actions(team), *_paused(team), *_forgotten(team)]
+
+
+def _waiting(team: Team) -> list[Notice]:
+    """Calls that a person has to judge; counted as far as anybody would read."""
+    held = ToolCall.objects.filter(agent__team=team, status=ToolCall.Status.HELD)
+    number = held[:MOST_COUNTED].count()
+    if not number:
+        return []
+    many = f"{number} calls wait" if number < MOST_COUNTED else f"More than {MOST_COUNTED - 1} calls wait"
+    text = "A call waits for your approval." if number == 1 else f"{many} for your approval."
+    return [Notice(text, reverse("admin:agents_toolcall_changelist") + "?status__exact=held")]
+
+
+def _failing_actions(team: Team) -> list[Notice]:
+    """Actions of which at least half of the newest runs for agents ended badly."""
+    calls = ActionRun.objects.of(team).filter(purpose=ActionRun.Purpose.CALL).order_by("-pk")
+    tried, bad = Counter[int](), Counter[int]()
+    for action, state, said in calls.values_list("action_id", "state", "result__success")[:JUDGED]:
+        if action and state in ENDED:
+            tried[action] += 1
+            bad[action] += state != ActionRun.State.SUCCEEDED or said is False
+    failing = [action for action in tried if bad[action] and bad[action] * 2 >= tried[action]]
+    titles = dict(CustomAction.objects.filter(pk__in=failing).values_list("pk", "title"))
+    runs = reverse("admin:agents_actionrun_changelist")
+    return [
+        Notice(
+            f"{titles[action]}: {bad[action]} of the last {tried[action]} runs failed.",
+            f"{runs}?action__id__exact={action}&outcome=failed",
+        )
+        for action in failing[:5]
+    ]
 
 
 def _failing(team: Team) -> list[Notice]:
@@ -169,7 +202,7 @@ def _failing(team: Team) -> list[Notice]:
     rows = newest(team, JUDGED).values_list("endpoint_id", "state")
     tried, bad = Counter[int](), Counter[int]()
     for endpoint, state in rows:
-        if state not in (*Delivery.UNFINISHED, State.CANCELLED):
+        if endpoint and state not in (*Delivery.UNFINISHED, State.CANCELLED):
             tried[endpoint] += 1
             bad[endpoint] += state != State.DELIVERED
     failing = [endpoint for endpoint in tried if bad[endpoint] * 2 >= tried[endpoint] and bad[endpoint]]

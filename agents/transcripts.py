@@ -9,26 +9,34 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from agents.models import Conversation, Message, ToolCall, Turn
+from agents.models import ActionRun, Conversation, Message, ToolCall, Turn
 from webhooks.models import Delivery
 from webhooks.outcomes import describe
 
 SHOWN = 200
+OF_A_RUN = ("draft", "params", "config", "result", "console")
+HEAVY = ("delivery__body", "delivery__attempt__response_body", *(f"run__{name}" for name in OF_A_RUN))
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """One tool call in a sentence. `tone`: good/warn/bad/wait; `delivery` is the one to link to, if any."""
+    """One tool call in a sentence. `tone`: good/warn/bad/wait; `delivery` or `run` is the one to link to, if any."""
 
     call: ToolCall
     sentence: str
     tone: str
     label: str
     delivery: Delivery | None = None
+    run: ActionRun | None = None
 
     @property
     def arguments(self) -> str:
         return json.dumps(self.call.arguments, indent=2, ensure_ascii=False)
+
+    @property
+    def is_held(self) -> bool:
+        """A person of the team has to say yes or no."""
+        return self.call.status == ToolCall.Status.HELD
 
 
 @dataclass(frozen=True)
@@ -42,26 +50,41 @@ class Line:
 
 def calls() -> QuerySet[ToolCall]:
     """Tool calls with everything a receipt needs, and none of the bodies."""
-    linked = ("tool", "agent", "delivery__endpoint", "delivery__attempt", "turn__reply")
-    first = ("duplicate_of__delivery__endpoint", "duplicate_of__delivery__attempt")
-    heavy = [
-        f"{path}delivery__{name}" for path in ("", "duplicate_of__") for name in ("body", "attempt__response_body")
-    ]
+    linked = ("tool", "agent", "delivery__endpoint", "delivery__attempt", "turn__reply", "run")
+    first = ("duplicate_of__delivery__endpoint", "duplicate_of__delivery__attempt", "duplicate_of__run")
+    heavy = [f"{path}{name}" for path in ("", "duplicate_of__") for name in HEAVY]
     return ToolCall.objects.select_related(*linked, *first).defer(*heavy).order_by("pk")
 
 
 def receipt(call: ToolCall) -> Receipt:
     if call.status == ToolCall.Status.REPEATED and call.duplicate_of:
-        delivery = call.duplicate_of.delivery
-        sent = f": {_sent(delivery)}" if delivery else ""
-        return Receipt(call, f"asked twice, sent once{sent}", "good", "asked twice, sent once", delivery)
+        first = call.duplicate_of
+        sent = f": {_sent(first.delivery)}" if first.delivery else ""
+        return Receipt(
+            call, f"asked twice, sent once{sent}", "good", "asked twice, sent once", first.delivery, first.run
+        )
     if call.delivery:
         described = describe(call.delivery)
         return Receipt(call, _sent(call.delivery), described.tone, described.label, call.delivery)
     if call.status == ToolCall.Status.RUNNING:
-        return Receipt(call, "is being prepared", "wait", "running")
+        return Receipt(call, "is running" if call.run else "is being prepared", "wait", "running", run=call.run)
+    if call.status == ToolCall.Status.HELD:
+        return Receipt(call, "waits for approval by a person", "wait", "waits for approval")
+    if call.run:
+        return _ran(call, call.run)
     tone = "good" if call.status == ToolCall.Status.FIRED else "bad"
     return Receipt(call, (call.result or {}).get("text", ""), tone, call.get_status_display().lower())
+
+
+def _ran(call: ToolCall, run: ActionRun) -> Receipt:
+    """`done, 12:03`, or the reason that the agent was told."""
+    at = timezone.localtime(run.finished_at or run.queued_at).strftime("%H:%M")
+    if call.status == ToolCall.Status.FIRED:
+        return Receipt(call, f"done, {at}", "good", "done", run=run)
+    told = call.result or {}
+    is_reported = told.get("structured", {}).get("outcome") == "reported_failure"
+    label, tone = ("reported failure", "warn") if is_reported else (call.get_status_display().lower(), "bad")
+    return Receipt(call, f"{told.get('text', label)} {at}", tone, label, run=run)
 
 
 def _sent(delivery: Delivery) -> str:
@@ -124,6 +147,10 @@ class Decision:
         """Nothing more will change by itself."""
         over = self.turn.state in (Turn.State.DONE, Turn.State.FAILED)
         return over and all(one.tone != "wait" or _is_held(one) for one in self.receipts)
+
+    @property
+    def waits_for_a_person(self) -> bool:
+        return any(one.is_held for one in self.receipts)
 
     @property
     def version(self) -> str:

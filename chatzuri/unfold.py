@@ -12,8 +12,10 @@ SIDEBAR = (
         "Agents",
         (
             ("Agents", "smart_toy", "agents.agent"),
+            ("Custom actions", "code_blocks", "agents.customaction"),
             ("Conversations", "forum", "agents.conversation"),
             ("Tool calls", "bolt", "agents.toolcall"),
+            ("Action runs", "terminal", "agents.actionrun"),
         ),
     ),
     (

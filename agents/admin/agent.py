@@ -40,7 +40,7 @@ class AgentAdmin(BrainTest, ToolsPage, Playground, TeamScopedAdmin):
     ]
 
     class Media:
-        css = {"all": ["agents/agents.css"]}
+        css = {"all": ["agents/agents.css", "agents/actions.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
         on = Count("tools", filter=Q(tools__is_active=True))

@@ -1,10 +1,12 @@
-"""The two forms of an agent: what it is, and what it may do."""
+"""The forms of an agent: what it is, and what it may do."""
 
+import json
 from typing import Any
 from urllib.parse import urlsplit
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminPasswordWidget,
@@ -16,9 +18,12 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
+from agents import actions
+from agents.admin.drafts import Unreadable, configuration
 from agents.brains.offline import OfflineBrain
 from agents.models import Agent, Tool
 from chatzuri.credentials import mask
+from chatzuri.models import Credential
 from webhooks.models import Endpoint
 
 LANGUAGE_MODEL = "Language model: any server that speaks the OpenAI format. Messages of your customers are sent to it."
@@ -84,6 +89,29 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
+# What every kind of tool has.
+LIMITS = ["calls_per_conversation", "calls_per_day", "needs_approval"]
+USE = ["when_to_use", "example_phrases", "repeats", "repeat_minutes", *LIMITS]
+LABELS = {
+    "repeats": "When the same is asked for again",
+    "repeat_minutes": "Minutes",
+    "calls_per_conversation": "At most in one conversation",
+    "calls_per_day": "At most in 24 hours",
+    "needs_approval": "Ask a person first",
+}
+HELP_TEXTS = {"repeat_minutes": "For “not the same again within some minutes”."}
+WIDGETS: dict[str, Any] = {
+    "is_active": UnfoldBooleanSwitchWidget,
+    "needs_approval": UnfoldBooleanSwitchWidget,
+    "when_to_use": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+    "example_phrases": UnfoldAdminTextareaWidget(attrs={"rows": 6}),
+    "repeats": UnfoldAdminSelectWidget,
+    "repeat_minutes": UnfoldAdminIntegerFieldWidget(attrs={"min": 1, "max": 1440}),
+    "calls_per_conversation": UnfoldAdminIntegerFieldWidget(attrs={"min": 1, "placeholder": "No limit"}),
+    "calls_per_day": UnfoldAdminIntegerFieldWidget(attrs={"min": 1, "placeholder": "No limit"}),
+}
+
+
 class ToolForm(forms.ModelForm):
     """A tool's row: one switch, and where it sends to: an endpoint of the team, or an address that becomes one."""
 
@@ -97,18 +125,9 @@ class ToolForm(forms.ModelForm):
 
     class Meta:
         model = Tool
-        fields = ["is_active", "endpoint", "title", "when_to_use", "example_phrases", "repeats", "repeat_minutes"]
-        labels = {"repeats": "When the same is asked for again", "repeat_minutes": "Minutes"}
-        help_texts = {"repeat_minutes": "For “not the same again within some minutes”."}
-        widgets = {
-            "is_active": UnfoldBooleanSwitchWidget,
-            "endpoint": UnfoldAdminSelectWidget,
-            "title": UnfoldAdminTextInputWidget,
-            "when_to_use": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-            "example_phrases": UnfoldAdminTextareaWidget(attrs={"rows": 6}),
-            "repeats": UnfoldAdminSelectWidget,
-            "repeat_minutes": UnfoldAdminIntegerFieldWidget(attrs={"min": 1, "max": 1440}),
-        }
+        fields = ["is_active", "endpoint", "title", *USE]
+        labels, help_texts = LABELS, HELP_TEXTS
+        widgets = {"endpoint": UnfoldAdminSelectWidget, "title": UnfoldAdminTextInputWidget, **WIDGETS}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -152,6 +171,57 @@ class ToolForm(forms.ModelForm):
             self.instance.endpoint = self.made
         tool: Tool = super().save(commit)
         return tool
+
+
+class InstallForm(forms.ModelForm):
+    """A custom action on one agent: switch, credential, fixed values, and how it may be used.
+
+    The action's own name, title, parameters and code are edited on its page, for every agent at once.
+    """
+
+    config = forms.CharField(
+        label="Configuration",
+        required=False,
+        help_text="A JSON object of fixed values for this agent, which the code reads as config. Not for secrets.",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4, "data-json": "", "spellcheck": "false"}),
+    )
+
+    class Meta:
+        model = Tool
+        fields = ["is_active", "credential", *USE]
+        labels, help_texts = LABELS, HELP_TEXTS
+        widgets = {"credential": UnfoldAdminSelectWidget, **WIDGETS}
+
+    def __init__(self, *args: Any, credentials: QuerySet[Credential], **kwargs: Any) -> None:
+        config = kwargs["instance"].config
+        initial = {"config": json.dumps(config, indent=2, ensure_ascii=False) if config else ""}
+        super().__init__(*args, initial=initial, auto_id=f"id_{kwargs['instance'].pk}_%s", **kwargs)
+        self.fields["credential"].queryset = credentials  # type: ignore[attr-defined]
+        self.fields["credential"].empty_label = "None"  # type: ignore[attr-defined]
+
+    def clean_config(self) -> dict[str, Any]:
+        try:
+            return configuration(self.cleaned_data["config"])
+        except Unreadable as error:
+            raise ValidationError(str(error)) from None
+
+    def install(self) -> Tool | None:
+        """Save it. None where it could not be: then the reasons are beside the fields."""
+        tool, values = self.instance, self.cleaned_data
+        try:
+            return actions.install(
+                agent=tool.agent,
+                action=tool.action,
+                credential=values["credential"],
+                config=values["config"],
+                is_active=values["is_active"],
+                **{name: values[name] for name in USE},
+            )
+        except actions.ActionRefused as refused:
+            for fault in refused.faults:
+                field = fault.pointer.strip("/")
+                self.add_error(field if field in self.fields else None, fault.detail)
+            return None
 
 
 def free_name(agent: Agent) -> str:

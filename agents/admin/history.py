@@ -5,10 +5,11 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from unfold.decorators import display
 
+from agents.admin.approvals import Approvals
 from agents.models import Conversation, Customer, ToolCall
 from agents.transcripts import SHOWN, brain_words, calls, lines, receipt
 from chatzuri.admin import ReadOnlyAdmin, TeamScopedAdmin
@@ -43,7 +44,7 @@ class ConversationAdmin(ReadOnlyAdmin):
     change_form_template = "admin/agents/conversation/change_form.html"
 
     class Media:
-        css = {"all": ["agents/agents.css"]}
+        css = {"all": ["agents/agents.css", "agents/actions.css"]}
 
     @display(description="State", label={"Open": "success"})
     def state_label(self, conversation: Conversation) -> str:
@@ -86,24 +87,39 @@ class CustomerAdmin(TeamScopedAdmin):
 
 
 @admin.register(ToolCall)
-class ToolCallAdmin(ReadOnlyAdmin):
+class ToolCallAdmin(Approvals, ReadOnlyAdmin):
     team_path = "agent__team"
     list_display = ["created_at", "tool_name", "agent", "status_label", "outcome"]
     list_display_links = ["created_at", "tool_name"]
     list_filter = ["agent", "status"]
-    search_fields = ["public_id", "conversation__public_id", "delivery__public_id"]
-    search_help_text = "Search by the id of a tool call, a conversation or a delivery"
+    search_fields = ["public_id", "conversation__public_id", "delivery__public_id", "run__public_id"]
+    search_help_text = "Search by the id of a tool call, a conversation, a delivery or a run"
     ordering = ["-pk"]
+    change_form_outer_before_template = "admin/agents/toolcall/approval.html"
+
+    class Media:
+        css = {"all": ["agents/agents.css", "agents/actions.css"]}
+
     fieldsets = [
         ("What happened", {"fields": ["status_label", "outcome", "result_text", "created_at", "finished_at"]}),
-        ("Why", {"fields": ["why", "reason", "conversation_link"]}),
+        ("Why", {"fields": ["why", "reason", "judged", "conversation_link"]}),
         ("What was asked", {"fields": ["agent", "tool_name", "public_id", "arguments_json"]}),
     ]
     readonly_fields = [name for _, options in fieldsets for name in options["fields"]]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ToolCall]:
         mine = super().get_queryset(request).order_by().values("pk")
-        return calls().filter(pk__in=mine).select_related("conversation")
+        return calls().filter(pk__in=mine).select_related("conversation", "judged_by")
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*self.approval_urls(), *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        call = self.own_row(request, object_id)
+        context = {"held_arguments": receipt(call).arguments, **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)
 
     @display(
         description="Status",
@@ -113,6 +129,7 @@ class ToolCallAdmin(ReadOnlyAdmin):
             "Failed": "danger",
             "Refused": "danger",
             "Running": "info",
+            "Waits for approval": "warning",
         },
     )
     def status_label(self, call: ToolCall) -> str:
@@ -121,6 +138,8 @@ class ToolCallAdmin(ReadOnlyAdmin):
     @display(description="Outcome")
     def outcome(self, call: ToolCall) -> str:
         found = receipt(call)
+        if found.run is not None:
+            return link("agents_actionrun", found.run.pk, found.sentence)
         if found.delivery is None:
             return found.sentence or "–"
         return link("webhooks_delivery", found.delivery.pk, found.sentence)
@@ -133,6 +152,12 @@ class ToolCallAdmin(ReadOnlyAdmin):
     def why(self, call: ToolCall) -> str:
         reply = call.turn.reply if call.turn else None
         return brain_words(reply.brain if reply else None) or "A call over the API, without a brain."
+
+    @display(description="Approval")
+    def judged(self, call: ToolCall) -> str:
+        if call.judged_at is None:
+            return "Waits for a person" if call.status == ToolCall.Status.HELD else "Nobody was asked"
+        return f"Decided by {call.judged_by or 'a person who is gone'}, {call.judged_at:%Y-%m-%d %H:%M} UTC"
 
     @display(description="Conversation")
     def conversation_link(self, call: ToolCall) -> str:

@@ -14,8 +14,8 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 
 from agents import llm, turns
-from agents.models import Agent, Conversation, Turn
-from agents.transcripts import decisions, lines
+from agents.models import Agent, Conversation, Message, Turn
+from agents.transcripts import Decision, decisions, lines
 
 if TYPE_CHECKING:
     from chatzuri.admin import TeamScopedAdmin as Base
@@ -112,7 +112,8 @@ class Playground(Base):
         decision = decisions([turn])[0]
         if request.GET.get("version") == decision.version and not decision.is_settled:
             return HttpResponse(status=204)
-        return render(request, "admin/agents/playground/decision.html", {"agent": agent, "decision": decision})
+        context = {"agent": agent, "decision": decision, "said": after_approval(decision)}
+        return render(request, "admin/agents/playground/decision.html", context)
 
     def _turn(self, request: HttpRequest, object_id: int, turn_id: int) -> tuple[Agent, Turn]:
         agent = self.own_row(request, object_id)
@@ -120,6 +121,16 @@ class Playground(Base):
             raise Http404
         turns_here = Turn.objects.filter(conversation__agent=agent, conversation__channel=CHANNEL)
         return agent, get_object_or_404(turns_here.select_related("reply", "message"), pk=turn_id)
+
+
+def after_approval(decision: Decision) -> list[Message]:
+    """What the conversation was told about the calls that a person judged; once, when nothing is open any more."""
+    turn = decision.turn
+    if not decision.is_settled or not any(one.call.judged_at for one in decision.receipts):
+        return []
+    since = min(one.call.judged_at for one in decision.receipts if one.call.judged_at)
+    said = turn.conversation.messages.filter(role=Message.Role.SYSTEM, created_at__gte=since)
+    return list(said.order_by("pk")[:20])
 
 
 def _turns(conversation: Conversation) -> Any:

@@ -1,7 +1,8 @@
-"""The tab Tools & Actions of an agent: each tool is a row with one switch."""
+"""The tab Tools & Actions of an agent: each tool is a row with one switch. Custom actions: `installs.py`."""
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from django.contrib import messages
 from django.db import IntegrityError, transaction
@@ -9,15 +10,11 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
 
-from agents.admin.forms import ToolForm
+from agents.admin.forms import InstallForm, ToolForm
+from agents.admin.installs import Installs
 from agents.models import Agent, Tool
 from webhooks import sending
 from webhooks.models import Delivery, Endpoint
-
-if TYPE_CHECKING:
-    from chatzuri.admin import TeamScopedAdmin as Base
-else:
-    Base = object
 
 # Every tool an agent can have; each is offered as a row, made or not.
 OFFERED = [Tool.Kind.WEBHOOK_TRIGGER]
@@ -30,9 +27,10 @@ def tool_of(agent: Agent, name: str) -> Tool:
     return agent.tools.select_related("endpoint").filter(name=name).first() or Tool(agent=agent, name=name, kind=name)
 
 
-class ToolsPage(Base):
+class ToolsPage(Installs):
     def tools_urls(self) -> list[URLPattern]:
         return [
+            *self.install_urls(),
             self.page("<int:object_id>/tools/", self.tools_view, "tools"),
             self.page("<int:object_id>/tools/<slug:tool_name>/", self.save_tool_view, "save_tool"),
             self.page("<int:object_id>/tools/<slug:tool_name>/send-test/", self.send_test_view, "send_test"),
@@ -40,7 +38,7 @@ class ToolsPage(Base):
 
     def tools_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         agent = self.own_row(request, object_id, to_change=True)
-        return self._tools_page(request, agent, {})
+        return self.tools_page(request, agent)
 
     def save_tool_view(self, request: HttpRequest, object_id: int, tool_name: str) -> HttpResponse:
         agent = self.own_row(request, object_id, to_change=True)
@@ -49,7 +47,7 @@ class ToolsPage(Base):
             return HttpResponseRedirect(reverse(self.url_name("tools"), args=[agent.pk]))
         form = ToolForm(request.POST, instance=tool)
         if not form.is_valid():
-            return self._tools_page(request, agent, {tool_name: form})
+            return self.tools_page(request, agent, {tool_name: form})
         with transaction.atomic():
             tool = form.save()
             self.log_change(request, agent, f"Saved the tool “{tool.title}”.")
@@ -60,7 +58,7 @@ class ToolsPage(Base):
 
     def _show_secret_once(self, request: HttpRequest, agent: Agent, endpoint: Endpoint) -> HttpResponse:
         """Shown in the answer to the very request that made it, so that it is stored nowhere on its way."""
-        return self._tools_page(request, agent, {}, made=endpoint, secret=endpoint.signing_secret)
+        return self.tools_page(request, agent, made=endpoint, secret=endpoint.signing_secret)
 
     def send_test_view(self, request: HttpRequest, object_id: int, tool_name: str) -> HttpResponse:
         """One marked test event to the tool's endpoint, through the same door as everything else."""
@@ -74,8 +72,17 @@ class ToolsPage(Base):
         delivery = sending.send_and_wait(send_test(tool, token=_token(request)))
         return HttpResponseRedirect(reverse("admin:webhooks_delivery_change", args=[delivery.pk]))
 
-    def _tools_page(self, request: HttpRequest, agent: Agent, forms: dict[str, ToolForm], **extra: Any) -> HttpResponse:
-        rows = [forms.get(name) or ToolForm(instance=tool_of(agent, name)) for name in OFFERED]
+    def tools_page(
+        self,
+        request: HttpRequest,
+        agent: Agent,
+        forms: Mapping[str, ToolForm] | None = None,
+        posted: InstallForm | None = None,
+        **extra: Any,
+    ) -> HttpResponse:
+        """The page; `forms` and `posted` are rows that were refused, with what was typed into them."""
+        rows = [(forms or {}).get(name) or ToolForm(instance=tool_of(agent, name)) for name in OFFERED]
+        installs = self.install_forms(request, agent, posted)
         context = self.page_context(
             request,
             title=str(agent),
@@ -83,9 +90,10 @@ class ToolsPage(Base):
             original=agent,
             tab="tools",
             rows=rows,
+            installs=installs,
             media=self.media,
             form_token=uuid.uuid4(),
-            has_errors=any(row.errors for row in rows),
+            has_errors=any(row.errors for row in [*rows, *installs]),
             **extra,
         )
         return TemplateResponse(request, "admin/agents/agent/tools.html", context)
