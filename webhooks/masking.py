@@ -116,35 +116,37 @@ def _compiled(secrets: tuple[str, ...], exact: tuple[str, ...]) -> re.Pattern[by
 def _forms(secret: str) -> Iterator[bytes]:
     """Patterns of everything this secret may look like."""
     raw = secret.encode(errors="surrogatepass")
-    yield from map(re.escape, (raw, raw.hex().encode(), raw.hex().upper().encode(), *_base64_forms(raw)))
+    yield from map(re.escape, (raw, raw.hex().encode(), raw.hex().upper().encode()))
     yield _percent(raw)
-    if not (secret.isascii() and secret.isalnum()):
-        for spell in (_in_json, _in_an_address, _in_a_parsed_address):
-            yield from _spelled(secret, spell)
+    for spell in (_in_json, _in_an_address, _in_a_parsed_address):
+        for text in (secret, *_base64_forms(raw)):
+            yield from _spelled(text, spell)
 
 
-def _base64_forms(raw: bytes) -> Iterator[bytes]:
+def _base64_forms(raw: bytes) -> Iterator[str]:
     """What is sure to appear, wherever in the encoded data the secret begins: only whole characters of it alone."""
     for before in _ALIGNMENTS:
         encoded = base64.b64encode(bytes(before) + raw)
         # The first characters also hold bits of what is before, the last ones bits of what follows.
-        sure = encoded[(before * 8 + 5) // 6 : (before + len(raw)) * 8 // 6]
+        sure = encoded[(before * 8 + 5) // 6 : (before + len(raw)) * 8 // 6].decode()
         yield sure
-        yield sure.translate(bytes.maketrans(b"+/", b"-_"))
+        yield sure.translate(str.maketrans("+/", "-_"))
 
 
-def _spelled(secret: str, spell: Callable[[str], list[bytes]]) -> Iterator[bytes]:
-    """The secret with each character in any of its spellings; one branch for each spelling of the first.
+def _spelled(text: str, spell: Callable[[str], list[bytes]]) -> Iterator[bytes]:
+    """This text with each character in any of its spellings; one branch for each spelling of the first.
 
     No spelling of a character begins another one of the same, so no text can make the search try combinations.
     """
-    first, *others = (
-        [character.encode()] if character.isascii() and character.isalnum() else spell(character)
-        for character in secret
-    )
-    rest = b"".join(b"(?:" + b"|".join(spellings) + b")" for spellings in others)
+    first, *others = (_plain(character) or spell(character) for character in text)
+    rest = b"".join(each[0] if len(each) == 1 else b"(?:" + b"|".join(each) + b")" for each in others)
     for spelling in first:
         yield spelling + rest
+
+
+def _plain(character: str) -> list[bytes]:
+    """What every encoder leaves alone."""
+    return [character.encode()] if character.isascii() and character.isalnum() else []
 
 
 def _in_json(character: str) -> list[bytes]:

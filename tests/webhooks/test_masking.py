@@ -36,6 +36,8 @@ TEXTUAL = {
     "percent in small letters": lambda secret: "".join(f"%{byte:02x}" for byte in secret.encode()),
     "percent in large letters": lambda secret: "".join(f"%{byte:02X}" for byte in secret.encode()),
     "form": quote_plus,
+    "base64 in a query": lambda secret: quote(base64.b64encode(b"me:" + secret.encode()), safe=""),
+    "base64 in json": lambda secret: base64.b64encode(secret.encode()).decode().replace("/", "\\/"),
     "hex": lambda secret: secret.encode().hex(),
     "HEX": lambda secret: secret.encode().hex().upper(),
 }
