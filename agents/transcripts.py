@@ -91,9 +91,10 @@ def _sent(delivery: Delivery) -> str:
     """`sent to CRM, 200, 12:03`, or what became of it instead."""
     attempt = getattr(delivery, "attempt", None)
     at = timezone.localtime(delivery.finished_at or delivery.accepted_at).strftime("%H:%M")
+    where = delivery.endpoint.name if delivery.endpoint else delivery.url
     if delivery.state == Delivery.State.DELIVERED and attempt:
-        return f"sent to {delivery.endpoint.name}, {attempt.status_code}, {at}"
-    return f"to {delivery.endpoint.name}: {describe(delivery).label}, {at}"
+        return f"sent to {where}, {attempt.status_code}, {at}"
+    return f"to {where}: {describe(delivery).label}, {at}"
 
 
 def lines(conversation: Conversation) -> list[Line]:

@@ -60,7 +60,7 @@ class ActionTests(Base):
             team=team,
             purpose="test",
             action=action,
-            credential=self.wanted_credential(request),  # type: ignore[attr-defined]
+            credential=self.wanted_credential(request),
             config=inputs.config,
             params=inputs.params,
             started_by=request.user,

@@ -14,6 +14,7 @@ from agents.arguments import Fault
 from agents.models import ActionVersion, CustomAction
 from chatzuri.models import Team
 
+WORDS = ("title", "name", "description", "code", "note")
 CELLS = ("name", "type", "required", "description", "enum", "default", "format")
 LABELS = {"enum": "Allowed values"}
 TRUE, FALSE = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
@@ -89,10 +90,8 @@ class Draft:
     @classmethod
     def posted(cls, data: QueryDict) -> "Draft":
         columns = [data.getlist(f"parameter-{cell}") for cell in CELLS]
-        rows = [Row(*cells) for cells in list(zip_longest(*columns, fillvalue=""))[:MOST_ROWS]]
-        words = {
-            key: data.get(key, "").replace("\r\n", "\n") for key in ("title", "name", "description", "code", "note")
-        }
+        rows = [_row(cells) for cells in list(zip_longest(*columns, fillvalue=""))[:MOST_ROWS]]
+        words: dict[str, Any] = {key: data.get(key, "").replace("\r\n", "\n") for key in WORDS}
         return cls(**words, rows=[row for row in rows if not row.is_blank])
 
     @classmethod
@@ -141,6 +140,11 @@ class Draft:
                 self.rows[int(number)].complain(cell.partition("/")[0], fault.detail)
             else:
                 self.errors.setdefault(head, []).append(fault.detail)
+
+
+def _row(cells: tuple[str, ...]) -> Row:
+    typed_cells: dict[str, Any] = dict(zip(CELLS, cells, strict=True))
+    return Row(**typed_cells)
 
 
 def rows_of(version: ActionVersion | None) -> list[Row]:
@@ -200,7 +204,7 @@ def _number(text: str) -> float | int:
     value = _json(text, (int, float), "Write a number with a point, for example 2.5.")
     if isinstance(value, bool):
         raise Unreadable("Write a number with a point, for example 2.5.")
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def _boolean(text: str) -> bool:

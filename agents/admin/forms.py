@@ -192,10 +192,10 @@ class InstallForm(forms.ModelForm):
         labels, help_texts = LABELS, HELP_TEXTS
         widgets = {"credential": UnfoldAdminSelectWidget, **WIDGETS}
 
-    def __init__(self, *args: Any, credentials: QuerySet[Credential], **kwargs: Any) -> None:
-        config = kwargs["instance"].config
-        initial = {"config": json.dumps(config, indent=2, ensure_ascii=False) if config else ""}
-        super().__init__(*args, initial=initial, auto_id=f"id_{kwargs['instance'].pk}_%s", **kwargs)
+    def __init__(self, data: Any = None, *, instance: Tool, credentials: QuerySet[Credential]) -> None:
+        config = json.dumps(instance.config, indent=2, ensure_ascii=False) if instance.config else ""
+        # Several of these are on one page, so each has ids of its own.
+        super().__init__(data, instance=instance, initial={"config": config}, auto_id=f"id_{instance.pk}_%s")
         self.fields["credential"].queryset = credentials  # type: ignore[attr-defined]
         self.fields["credential"].empty_label = "None"  # type: ignore[attr-defined]
 

@@ -50,7 +50,7 @@ class Installs(Base):
             self.log_change(request, agent, f"Saved the tool “{saved.title}”.")
             _tell_saved(request, saved)
             return self._to_tools(agent, saved)
-        return self.tools_page(request, agent, posted=form)  # type: ignore[attr-defined,no-any-return]
+        return self.tools_page(request, agent, posted=form)
 
     def install_view(self, request: HttpRequest, object_id: int, action_id: int) -> HttpResponse:
         """Put an action of the team on the agent; what needs a credential waits for it switched off."""

@@ -31,7 +31,7 @@ class ReadyActions(Base):
     def library_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):
             raise Http404
-        agent = self.wanted_agent(request)  # type: ignore[attr-defined]
+        agent = self.wanted_agent(request)
         fitting = {one.slug: self._fitting(request, one.credential_kind).first() for one in library.READY.values()}
         cards = [
             {"ready": one, "kind": KINDS.get(one.credential_kind), "credential": fitting[one.slug]}
@@ -53,7 +53,7 @@ class ReadyActions(Base):
         ready = library.READY.get(slug)
         if ready is None or not self.has_add_permission(request):
             raise Http404
-        agent = self.wanted_agent(request)  # type: ignore[attr-defined]
+        agent = self.wanted_agent(request)
         if request.method == "POST":
             return self._add(request, slug, agent)
         context = self.page_context(
@@ -71,10 +71,10 @@ class ReadyActions(Base):
         return TemplateResponse(request, "admin/agents/action/ready.html", context)
 
     def _fitting(self, request: HttpRequest, kind: str) -> Any:
-        return self.credentials(request).filter(kind=kind)  # type: ignore[attr-defined]
+        return self.credentials(request).filter(kind=kind)
 
     def _add(self, request: HttpRequest, slug: str, agent: Agent | None) -> HttpResponse:
-        credential = self.wanted_credential(request)  # type: ignore[attr-defined]
+        credential = self.wanted_credential(request)
         team = team_of(request)
         assert team is not None
         try:
