@@ -111,7 +111,8 @@ def arrived(team: Team) -> tuple[bool, bool]:
 
     The oldest and the newest rows tell: the first success lies at one end, and a team at work has one at the other.
     """
-    rows = Delivery.objects.of(team).values("caused_by", "state")
+    # What an action's code fetches is neither.
+    rows = Delivery.objects.of(team).exclude(endpoint=None).values("caused_by", "state")
     causes = {
         row["caused_by"]
         for end in (rows.order_by("pk")[:JUDGED], rows.order_by("-pk")[:JUDGED])

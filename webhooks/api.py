@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -11,7 +10,7 @@ from rest_framework.response import Response
 
 from chatzuri.api import ApiView, find, wrong_parameter
 from chatzuri.api_docs import problems
-from webhooks import api_docs
+from webhooks import api_docs, fetching
 from webhooks.models import Attempt, Delivery, Endpoint
 from webhooks.outcomes import describe
 
@@ -32,6 +31,8 @@ SAFE_TO_RESEND: dict[str, str] = {
     State.CANCELLED: "yes",
     State.EXPIRED: "yes",
 }
+# What a custom action fetched was made by its code, and only its code can make it again.
+NOT_OFFERED = "not_offered"
 
 
 # --- rendering -------------------------------------------------------------------------------------------------------
@@ -48,30 +49,31 @@ def masked_url(delivery: Delivery) -> str:
     Query values are masked. Of an address that came from a credential only the origin is shown: credentials are
     never readable again.
     """
-    parts = urlsplit(delivery.url)
-    origin = f"{parts.scheme}://{parts.netloc}"
-    if delivery.endpoint.credential_id and delivery.url != delivery.endpoint.url:
-        return f"{origin}/{MASK}"
-    names = [pair.partition("=") for pair in parts.query.split("&")] if parts.query else []
+    # Not urlsplit(): what a custom action wanted to fetch, and may not, need not be an address.
+    address, _, query = delivery.url.partition("#")[0].partition("?")
+    endpoint = delivery.endpoint
+    if endpoint and endpoint.credential_id and delivery.url != endpoint.url:
+        return "/".join([*address.split("/")[:3], MASK])
+    names = [pair.partition("=") for pair in query.split("&")] if query else []
     query = "&".join(name + ("=" + MASK if equals else "") for name, equals, _ in names)
-    return origin + parts.path + (f"?{query}" if query else "")
+    return address + (f"?{query}" if query else "")
 
 
 def summary(delivery: Delivery) -> dict[str, Any]:
     """A line of the list. Needs `attempt`, `endpoint` and `event` loaded."""
     attempt: Attempt | None = getattr(delivery, "attempt", None)
-    words = describe(delivery)
+    words, endpoint = describe(delivery), delivery.endpoint
     return {
         "id": delivery.public_id,
         "event": {"id": delivery.event.public_id, "type": delivery.event.type},
-        "endpoint": {"id": delivery.endpoint.public_id, "name": delivery.endpoint.name},
+        "endpoint": {"id": endpoint.public_id, "name": endpoint.name} if endpoint else None,
         "state": delivery.state,
         "outcome": delivery.state if delivery.is_finished else None,
         "label": words.label,
         "sentence": words.sentence,
         "advice": words.advice,
         "seen_by_receiver": delivery.seen_by_receiver or None,
-        "safe_to_resend": SAFE_TO_RESEND.get(delivery.state),
+        "safe_to_resend": SAFE_TO_RESEND.get(delivery.state) if endpoint else NOT_OFFERED,
         "status_code": attempt.status_code if attempt else None,
         "caused_by": delivery.caused_by or None,
         "replay_of": delivery.replay_of.public_id if delivery.replay_of else None,
@@ -92,12 +94,13 @@ def detail(delivery: Delivery) -> dict[str, Any]:
         "timings": attempt.timings if attempt else {},
         "replays": list(delivery.replays.order_by("pk").values_list("public_id", flat=True)),
         "request": {
-            "method": "POST",
+            "method": delivery.method,
             "url": masked_url(delivery),
             "address": (attempt.address or None) if attempt else None,
             "headers": [{"name": name, "value": value} for name, value in headers.items()],
             "body": body.decode(errors="replace"),
             "size": len(body),
+            "is_cut": fetching.request_is_cut(delivery),
         },
         "response": response(attempt) if attempt and attempt.status_code else None,
     }
@@ -123,7 +126,8 @@ class DeliveryDetail(ApiView):
         tags=["deliveries"],
         summary="What became of a delivery",
         description="The request as it left, the answer as it came, and the outcome in words. Secrets are masked: "
-        "header `X-Webhook-Secret`, the values of the query, and whatever of them the receiver echoed.",
+        "header `X-Webhook-Secret`, the values of the query, and whatever of them the receiver echoed. A `fetch` of a "
+        "custom action is a delivery without an endpoint; of its request and of the answer the first 64 KB are kept.",
         responses={
             200: OpenApiResponse(api_docs.DeliverySerializer, examples=[api_docs.DELIVERED]),
             **problems(_404="No delivery of this team has this id."),

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from webhooks.models import Delivery
 
-SAFE = ["no", "receiver_decides", "yes", "after_mending", "if_receiver_dedupes"]
+SAFE = ["no", "receiver_decides", "yes", "after_mending", "if_receiver_dedupes", "not_offered"]
 
 
 class EventReferenceSerializer(serializers.Serializer[Any]):
@@ -28,7 +28,9 @@ class HeaderSerializer(serializers.Serializer[Any]):
 class DeliveryLineSerializer(serializers.Serializer[Any]):
     id = serializers.CharField()
     event = EventReferenceSerializer()
-    endpoint = EndpointReferenceSerializer()
+    endpoint = EndpointReferenceSerializer(
+        allow_null=True, help_text="null for a request that a custom action made with `fetch`."
+    )
     state = serializers.ChoiceField(Delivery.State.choices, help_text="Where it stands.")
     outcome = serializers.CharField(allow_null=True, help_text="The state it ended in; null until it is finished.")
     label = serializers.CharField(  # type: ignore[assignment]
@@ -37,9 +39,13 @@ class DeliveryLineSerializer(serializers.Serializer[Any]):
     sentence = serializers.CharField(help_text="What happened.")
     advice = serializers.CharField(help_text="What to do next; empty where nothing is to be done.")
     seen_by_receiver = serializers.ChoiceField(["yes", "maybe", "no"], allow_null=True)
-    safe_to_resend = serializers.ChoiceField(SAFE, allow_null=True)
+    safe_to_resend = serializers.ChoiceField(
+        SAFE, allow_null=True, help_text="`not_offered`: a custom action made this request, and only it can repeat it."
+    )
     status_code = serializers.IntegerField(allow_null=True, help_text="What the receiver answered.")
-    caused_by = serializers.CharField(allow_null=True)
+    caused_by = serializers.CharField(
+        allow_null=True, help_text="What made it: a tool call, a replay, a button, or the run of a custom action."
+    )
     replay_of = serializers.CharField(allow_null=True, help_text="The delivery this one sends again.")
     accepted_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
@@ -49,9 +55,12 @@ class DeliveryRequestSerializer(serializers.Serializer[Any]):
     method = serializers.CharField()
     url = serializers.CharField(help_text="With the values of its query masked.")
     address = serializers.CharField(allow_null=True, help_text="The IP address that was connected to.")
-    headers = HeaderSerializer(many=True, help_text="As sent; the shared secret is masked.")
-    body = serializers.CharField(help_text="The very text that was signed and sent.")
-    size = serializers.IntegerField(help_text="Bytes of the body.")
+    headers = HeaderSerializer(many=True, help_text="As sent; secrets are masked.")
+    body = serializers.CharField(
+        help_text="The very text that was signed and sent; of a custom action's request its start, with secrets masked."
+    )
+    size = serializers.IntegerField(help_text="Bytes of the body that are kept.")
+    is_cut = serializers.BooleanField(help_text="A custom action sent more than was kept.")
 
 
 class DeliveryResponseSerializer(serializers.Serializer[Any]):
@@ -114,6 +123,7 @@ DELIVERED = OpenApiExample(
             ],
             "body": '{"email":"asha@example.com"}',
             "size": 28,
+            "is_cut": False,
         },
         "response": {
             "status_code": 200,

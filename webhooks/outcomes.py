@@ -1,10 +1,13 @@
 """What became of a delivery, in words for people. One table, so that every page says the same."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 from webhooks.models import Attempt, Delivery
 
 State = Delivery.State
+# What a custom action wanted to fetch, and may not, need not be an address.
+_HOST = re.compile(r"[a-z]+://([^/?#@]+)(?:[/?#]|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,50 @@ WORDS = {
 }
 
 
+# What to do about a fetch: it is not sent again from here, and what it asks for stands in the code.
+MIND_TWICE = "Run the action again only if its receiver does not mind a request that it has already seen."
+HOST_MISSING = "Add the host on the credential's page, or leave the secret out in the action's code."
+
+
+def receiver_of(delivery: Delivery) -> str:
+    """Who was to get it, in a word: the endpoint's name, or the host that an action's code chose."""
+    if delivery.endpoint is not None:
+        return delivery.endpoint.name
+    found = _HOST.match(delivery.url)
+    return found[1] if found else "no address"
+
+
 def describe(delivery: Delivery) -> Description:
     """The outcome of a delivery whose attempt is loaded (`select_related("attempt")`)."""
-    state = State(delivery.state)
-    if state in OPEN:
-        return OPEN[state]
-    return _DESCRIBE[state](getattr(delivery, "attempt", None) or Attempt())
+    state, attempt = State(delivery.state), getattr(delivery, "attempt", None) or Attempt()
+    described = OPEN[state] if state in OPEN else _DESCRIBE[state](attempt)
+    if delivery.endpoint_id is None:
+        return replace(described, advice=_advice_to_code(state, attempt))
+    return described
+
+
+def _advice_to_code(state: State, attempt: Attempt) -> str:
+    if state in (State.NO_ANSWER, State.INTERRUPTED):
+        return MIND_TWICE
+    if state == State.NOT_SENT:
+        return "Nothing of this request left this server."
+    if state == State.BLOCKED:
+        return HOST_MISSING if attempt.code == "credential_host" else "Mend this in the action's code."
+    return _advice_about_status(attempt.status_code) if state == State.REJECTED else ""
+
+
+def _advice_about_status(status: int | None) -> str:
+    if status is None:
+        return "The receiver answered, but not in HTTP."
+    if 300 <= status < 400:
+        return 'Redirects are followed only where the action\'s code asks for it with redirect: "follow".'
+    if status in (401, 403):
+        return "Check the credential that the action runs with, and how its code sends it."
+    if status in (404, 410):
+        return "Check the address in the action's code."
+    if status == 429 or status >= 500:
+        return "The receiver was busy or broken. What to do then is up to the action's code."
+    return "The receiver refused this request. Its answer below may say why."
 
 
 def _delivered(attempt: Attempt) -> Description:

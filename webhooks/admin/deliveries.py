@@ -9,21 +9,29 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, reverse
+from django.urls import NoReverseMatch, URLPattern, reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from chatzuri.admin import ReadOnlyAdmin
-from webhooks import publishing, sending
+from webhooks import fetching, publishing, sending
 from webhooks.admin import showing
 from webhooks.models import Attempt, Delivery, Replay
+from webhooks.outcomes import receiver_of
 
 WHY = {
     "test": "Somebody pressed “Send test event”.",
     "resend": "Somebody pressed “Resend”.",
     "signature test": "Somebody pressed “Test my receiver”.",
 }
+
+NOT_AGAIN = (
+    "A custom action's code made this request, and its secrets are kept nowhere, so it cannot be sent again from here. "
+    "Run the action again instead."
+)
 
 
 class CappedPaginator(Paginator[Any]):
@@ -53,6 +61,18 @@ class ReplayFilter(admin.SimpleListFilter):
         return queryset.filter(made_by_replay__replay=int(chosen)) if is_id else queryset
 
 
+class FetchFilter(admin.SimpleListFilter):
+    title = "sent by"
+    parameter_name = "sent_by"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("endpoint", "Deliveries to endpoints"), ("fetch", "Fetches by custom actions")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = self.value()
+        return queryset.filter(endpoint__isnull=chosen == "fetch") if chosen in ("endpoint", "fetch") else queryset
+
+
 class AcceptedFilter(admin.SimpleListFilter):
     title = "time"
     parameter_name = "accepted"
@@ -69,9 +89,9 @@ class AcceptedFilter(admin.SimpleListFilter):
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
     empty_sentence = "Open an endpoint and press “Send test event”: the first delivery appears here."
-    list_display = ("public_id", "outcome", "event_type", "endpoint", "accepted")
+    list_display = ("public_id", "outcome", "event_type", "receiver", "accepted")
     list_select_related = ("event", "endpoint", "attempt")
-    list_filter = (("state", admin.ChoicesFieldListFilter), "endpoint", AcceptedFilter, ReplayFilter)
+    list_filter = (("state", admin.ChoicesFieldListFilter), "endpoint", FetchFilter, AcceptedFilter, ReplayFilter)
     search_fields = ("public_id",)
     search_help_text = "Search by delivery id, event id or event type"
     ordering = ("-pk",)
@@ -85,6 +105,13 @@ class DeliveryAdmin(ReadOnlyAdmin):
     @admin.display(description="Event")
     def event_type(self, delivery: Delivery) -> str:
         return delivery.event.type
+
+    @admin.display(description="Endpoint")
+    def receiver(self, delivery: Delivery) -> SafeString:
+        """The endpoint, or the host that an action's code chose."""
+        if delivery.endpoint_id:
+            return format_html("{}", receiver_of(delivery))
+        return format_html('<span class="cz-weak">fetch</span> {}', showing.plain(receiver_of(delivery)))
 
     @admin.display(description="Accepted (UTC)")
     def accepted(self, delivery: Delivery) -> str:
@@ -136,8 +163,13 @@ class DeliveryAdmin(ReadOnlyAdmin):
             attempt=attempt,
             told=sending.describe(delivery),
             why=WHY.get(delivery.caused_by, "" if delivery.caused_by.startswith("rpl_") else delivery.caused_by),
+            run_link=_run_link(delivery.caused_by),
+            followed=_followed(delivery),
+            not_again=NOT_AGAIN,
+            address=showing.plain(delivery.url),
+            method=showing.plain(delivery.method),
             request_headers=showing.headers(sent),
-            request_body=showing.body(bytes(delivery.body)),
+            request_body=showing.body(bytes(delivery.body), is_cut=fetching.request_is_cut(delivery)),
             curl=showing.curl(delivery, sent),
             phases=showing.phases(delivery, attempt) if attempt and attempt.timings else [],
             from_replay=Replay.objects.filter(items__made=delivery).first(),
@@ -150,6 +182,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
     def resend(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Asks first; a double click finds the delivery the first one made."""
         delivery = self.own_row(request, object_id)
+        if delivery.endpoint_id is None:
+            messages.warning(request, NOT_AGAIN)
+            return HttpResponseRedirect(reverse(self.url_name("change"), args=[delivery.pk]))
         if not delivery.is_finished:
             messages.warning(request, "It is not finished yet. Wait for its outcome before you send it again.")
             return HttpResponseRedirect(reverse(self.url_name("change"), args=[delivery.pk]))
@@ -170,6 +205,26 @@ def handed_over(delivery: Delivery, *, team_id: int, page: str) -> HttpResponse:
     if delivery.state == Delivery.State.QUEUED:
         sending.send_and_wait(delivery, timeout=5)
     return HttpResponseRedirect(reverse(page, args=[delivery.pk]))
+
+
+def _run_link(caused_by: str) -> str:
+    """The list of runs, cut to the one that made this request; empty where nobody keeps runs.
+
+    They live above deliveries, which know the name of their page and nothing else of them.
+    """
+    if not caused_by.startswith("run_"):
+        return ""
+    try:
+        return f"{reverse('admin:agents_actionrun_changelist')}?{urlencode({'q': caused_by})}"
+    except NoReverseMatch:
+        return ""
+
+
+def _followed(delivery: Delivery) -> Delivery | None:
+    """The delivery whose answer, a redirect, led to this one."""
+    before = delivery.headers.get(fetching.FOLLOWS) if delivery.endpoint_id is None else None
+    rows = Delivery.objects.filter(team=delivery.team_id, public_id=before)
+    return rows.only("public_id").first() if before else None
 
 
 def _answer(attempt: Attempt) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from typing import Any
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from webhooks.masking import MASK
 from webhooks.models import Attempt, Delivery
 from webhooks.outcomes import describe
 
 SHOWN = 64 * 1024
-MASK = "••••••••"
 PLACEHOLDERS = {"x-webhook-secret": "YOUR_SECRET", "authorization": "YOUR_AUTHORIZATION"}
 # Control characters, and those that turn the direction of writing: they let a text look like another one.
 _TRICKS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
@@ -101,9 +101,17 @@ def phases(delivery: Delivery, attempt: Attempt) -> list[Phase]:
 
 def curl(delivery: Delivery, sent: Mapping[str, Any]) -> str:
     """The same request for a terminal, without the secrets."""
-    lines = ["curl -X POST " + shlex.quote(delivery.url)]
+    lines = [f"curl {_method(delivery.method)} " + shlex.quote(delivery.url)]
     for name, value in sent.items():
+        if name == "Content-Length":  # curl counts by itself
+            continue
         shown = "YOUR_" + name.upper().replace("-", "_") if value == MASK else value
         lines.append("-H " + shlex.quote(f"{name}: {PLACEHOLDERS.get(name.lower(), shown)}"))
-    lines.append("--data-raw " + shlex.quote(bytes(delivery.body).decode(errors="replace")))
+    if delivery.body:
+        lines.append("--data-raw " + shlex.quote(bytes(delivery.body).decode(errors="replace")))
     return " \\\n  ".join(lines)
+
+
+def _method(method: str) -> str:
+    """HEAD has an option of its own: with -X curl would wait for a body. What was refused may be any text."""
+    return "--head" if method == "HEAD" else "-X " + shlex.quote(method)
