@@ -60,6 +60,32 @@ class Agent(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(20)],
         help_text="How often the brain may be asked in one turn.",
     )
+    lead_fields = models.JSONField(
+        "required lead fields",
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="What makes a lead complete, for example name and email. Empty: an e-mail address or a phone number.",
+    )
+    qualifying_score = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(100)],
+        help_text="A lead with at least this score is qualified. Leave empty to qualify leads by hand or by API.",
+    )
+    escalation_phrases = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        max_length=4000,
+        help_text="One phrase a line that means: I want to talk to a person. Some are known without this.",
+    )
+    idle_minutes = models.PositiveIntegerField(
+        "end after so many silent minutes",
+        default=1440,
+        db_default=1440,
+        validators=[MinValueValidator(5), MaxValueValidator(43_200)],
+    )
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -93,6 +119,7 @@ class Tool(models.Model):
     class Kind(models.TextChoices):
         WEBHOOK_TRIGGER = "webhook_trigger", "Trigger a webhook"
         CUSTOM_ACTION = "custom_action", "Custom action"
+        ESCALATE = "escalate_to_human", "Hand over to a person"
 
     class Repeats(models.TextChoices):
         WINDOW = "window", "Not the same again within some minutes"
@@ -160,8 +187,11 @@ class Tool(models.Model):
         constraints = [
             models.UniqueConstraint("agent", "name", name="tool_names_are_unique_on_an_agent"),
             models.CheckConstraint(
-                condition=models.Q(is_active=False) | models.Q(endpoint__isnull=False) | models.Q(action__isnull=False),
-                name="a_tool_that_is_switched_on_has_an_endpoint_or_an_action",
+                condition=models.Q(is_active=False)
+                | models.Q(endpoint__isnull=False)
+                | models.Q(action__isnull=False)
+                | models.Q(kind="escalate_to_human"),
+                name="a_tool_that_is_switched_on_has_something_to_do",
             ),
             models.CheckConstraint(
                 condition=models.Q(kind="custom_action") & models.Q(action__isnull=False)

@@ -11,7 +11,11 @@ from chatzuri.models import Team
 
 
 class Customer(models.Model):
-    """A person who talks to agents of one team. Recognised by the id their application gives them."""
+    """A person who talks to agents of one team.
+
+    Recognised by the id their application gives them, then by phone, then by e-mail address, then by the session of
+    their browser. Two that turn out to be one are merged: the other row stays and points at the one that is kept.
+    """
 
     public_id = PublicIdField(prefix="cus")
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="customers")
@@ -19,6 +23,13 @@ class Customer(models.Model):
     name = models.CharField(max_length=200, blank=True)
     email = models.EmailField(blank=True)
     phone = models.CharField(max_length=20, blank=True)
+    session_id = models.CharField(max_length=100, blank=True, default="", db_default="", editable=False)
+    country = models.CharField(
+        max_length=2, blank=True, default="", db_default="", help_text="ISO code, for example KE."
+    )
+    plan = models.CharField(max_length=100, blank=True, default="", db_default="")
+    attributes = models.JSONField(default=dict, db_default={}, blank=True, help_text="Whatever else you know of them.")
+    merged_into = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="merged", editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -26,6 +37,11 @@ class Customer(models.Model):
             models.UniqueConstraint(
                 "team", "external_id", condition=~models.Q(external_id=""), name="one_customer_per_external_id"
             )
+        ]
+        indexes = [
+            models.Index("team", "phone", name="customers_by_phone", condition=~models.Q(phone="")),
+            models.Index("team", "email", name="customers_by_email", condition=~models.Q(email="")),
+            models.Index("team", "session_id", name="customers_by_session", condition=~models.Q(session_id="")),
         ]
 
     def __str__(self) -> str:
@@ -46,6 +62,10 @@ class Conversation(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     started_at = models.DateTimeField(auto_now_add=True)
     last_message_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True, editable=False)
+    ended_by = models.CharField(
+        max_length=10, blank=True, default="", db_default="", help_text="operator, idle or api."
+    )
 
     class Meta:
         constraints = [
@@ -53,7 +73,10 @@ class Conversation(models.Model):
                 "agent", "customer", "channel", condition=models.Q(state="open"), name="one_open_conversation_a_thread"
             )
         ]
-        indexes = [models.Index("agent", models.F("last_message_at").desc(), name="conversations_of_an_agent")]
+        indexes = [
+            models.Index("agent", models.F("last_message_at").desc(), name="conversations_of_an_agent"),
+            models.Index("last_message_at", name="conversations_open", condition=models.Q(state="open")),
+        ]
 
     def __str__(self) -> str:
         return self.public_id

@@ -14,7 +14,11 @@ from webhooks.models.endpoint import Endpoint
 
 
 class Event(models.Model):
-    """A fact: type, data, when. Immutable. Whoever it is about stands as a public id, in plain text."""
+    """A fact: type, data, when. Immutable. Whoever it is about stands as a public id, in plain text.
+
+    `is_owed`: accepted together with its first delivery. A fact of the chat owes nothing until a rule says so.
+    `depth`: how many rules led to it, one after the other.
+    """
 
     public_id = PublicIdField(prefix="evt")
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="events", db_index=False)
@@ -22,10 +26,19 @@ class Event(models.Model):
     data = models.JSONField()
     agent_ref = models.CharField(max_length=40, blank=True)
     conversation_ref = models.CharField(max_length=40, blank=True)
+    customer_ref = models.CharField(max_length=40, blank=True, default="", db_default="")
+    version = models.PositiveSmallIntegerField(default=1, db_default=1)
+    caused_by = models.CharField(max_length=60, blank=True, default="", db_default="")
+    depth = models.PositiveSmallIntegerField(default=0, db_default=0)
+    is_test = models.BooleanField(default=False, db_default=False)
+    is_owed = models.BooleanField(default=True, db_default=True)
     occurred_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        indexes = [models.Index("team", models.F("id").desc(), name="events_of_a_team")]
+        indexes = [
+            models.Index("team", models.F("id").desc(), name="events_of_a_team"),
+            models.Index("agent_ref", "type", "id", name="facts_of_an_agent", condition=models.Q(is_owed=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.type} {self.public_id}"
