@@ -3,8 +3,6 @@
 // Customers' code shares this realm and may change every object it can reach. So all that is needed after it was
 // started is captured here first, and nothing below looks a method up on an object that the code could have changed.
 // The process has no permission whatever, serves one job, and is killed afterwards.
-import vm from "node:vm";
-
 const { Deno } = globalThis;
 const { apply, ownKeys, defineProperty, deleteProperty, getOwnPropertyDescriptor: describeProperty } = Reflect;
 const uncurried = (method) => (self, ...values) => apply(method, self, values);
@@ -13,8 +11,7 @@ const getter = (type, name) => uncurried(describeProperty(type.prototype, name).
 const realm = globalThis;
 const runtime = Deno[Deno.internal];
 const { stringify, parse } = JSON;
-const { compileFunction } = vm;
-const destructureError = runtime.core.destructureError;
+const { compileFunction, destructureError } = runtime.core;
 const write = Deno.stdout.writeSync.bind(Deno.stdout);
 const read = Deno.stdin.read.bind(Deno.stdin);
 const exit = Deno.exit.bind(Deno);
@@ -331,8 +328,18 @@ listen(realm, "error", (event) => {
 // --- running -----------------------------------------------------------------------------------------------------------
 
 const NAMES = ["params", "credentials", "config"];
-const FILE = { filename: "custom-action.js" };
-const asFunction = (code) => compileFunction("return (async () => {" + code + "\n})()", NAMES, FILE);
+const FILE = "file:///custom-action.js";
+// The mark of code that was compiled by node:vm without a word about imports: import() fails in it, and in all that is
+// made in it. The module node:vm would set it for us, but to load that costs as much time as all the rest together.
+const NO_IMPORTS = [1];
+
+function readFunction(source, names) {
+  const [made, mistake] = compileFunction(source, FILE, NO_IMPORTS, names);
+  if (mistake) throw mistake.thrown;
+  return made;
+}
+
+const asFunction = (code) => readFunction("return (async () => {" + code + "\n})()", NAMES);
 
 // Both must be readable: code that closes one of the wrappers early cannot close the other. The newline is for code
 // that ends in a comment; the arrow function for code that has its own `const config`. Line 1 of the code is line 1.
@@ -340,12 +347,12 @@ function compile(code) {
   const depth = Failure.stackTraceLimit;
   Failure.stackTraceLimit = 0;
   try {
-    compileFunction("return {async m(){" + code + "\n}}", [], FILE);
+    readFunction("return {async m(){" + code + "\n}}", []);
     return asFunction(code);
   } catch (error) {
     // Without a stack, the runtime says where in the source the mistake is.
     const place = destructureError(error).frames[0];
-    const line = place?.fileName === FILE.filename ? place.lineNumber : 0;
+    const line = place?.fileName === FILE ? place.lineNumber : 0;
     fail("syntax", '"name":' + stringify(error.name) + ',"message":' + stringify(error.message) + ',"line":' + line);
     return null;
   } finally {
@@ -384,7 +391,17 @@ async function warmUp() {
   forEachHeader(headersOf(request), () => {});
   await bytesOf(request);
   await makeResponse({ status: 200, status_text: "", headers: [["a", "b"]], url: "", redirected: false }, encode("{}")).json();
-  await asFunction("return 1")();
+}
+
+// Looked at in every process, before it may have a job: two doors that a later Deno could open again.
+async function checkThatCodeStaysInside() {
+  const openDoors = await asFunction(`
+    const opened = [];
+    await import("data:text/javascript,").then(() => opened.push("import()"), () => {});
+    try { new Function("return 1")(); opened.push("new Function()"); } catch {}
+    return opened;
+  `)();
+  if (openDoors.length) throw new Failure(`${openDoors.join(" and ")} can be used`);
 }
 
 function permissions() {
@@ -399,6 +416,7 @@ pinWhatRunsUnderneath();
 defineProperty(realm, "fetch", { value: fetch, writable: true, configurable: true, enumerable: true });
 defineProperty(realm, "console", { value: { ...console }, writable: true, configurable: true, enumerable: false });
 await warmUp();
+await checkThatCodeStaysInside();
 send('{"is":"ready","granted":' + stringify(granted) + "}", NOTHING);
 
 const first = await receive();

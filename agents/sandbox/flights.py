@@ -38,7 +38,7 @@ class Flights:
         self, fetcher: Fetcher, limits: Limits, deadline: float, reply: Callable[[int, FetchReply], None]
     ) -> None:
         self.fetcher, self.limits, self.deadline, self.reply = fetcher, limits, deadline, reply
-        self.count = 0
+        self.count = self.begun = 0
         self.waiting: deque[FetchRequest] = deque()
         self.flying: set[int] = set()
         self.wake, self._waker = os.pipe()
@@ -65,6 +65,7 @@ class Flights:
     def begin_more(self, unread: int) -> None:
         while self.waiting and len(self.flying) < self.limits.fetches_at_once and unread < MOST_UNREAD:
             request = self.waiting.popleft()
+            self.begun += 1
             self._go_on(request.number, self._guarded(self.fetcher.begin, request))
 
     def collect(self) -> None:

@@ -261,6 +261,10 @@ def become_sandbox(settings: Settings, index: int, report: int, launcher: int) -
         os.setsid()
         for number, descriptor in enumerate(settings["pipes"][index]):
             os.dup2(descriptor, number)
+        for pipes in settings["pipes"][index:]:
+            # Its own, which it has as 0, 1 and 2 by now, and those of sandboxes to come; earlier ones are closed.
+            for descriptor in pipes:
+                os.close(descriptor)
         for name in ("SIGPIPE", "SIGXFSZ"):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
         program = os.open(settings["command"][0], os.O_RDONLY | os.O_CLOEXEC)

@@ -25,7 +25,7 @@ HEAP, YOUNG_HEAP, STACK = 64, 4, 600
 DATA_BYTES = 240 * MEBIBYTE
 CPU_SECONDS = 8
 # Starting Python costs as much as a third of a sandbox, so one launcher starts several.
-LITTER = 16
+LITTER = 32
 PATIENCE = 10.0
 LONGEST_STDERR = 16 * 1024
 

@@ -135,6 +135,8 @@ class Run:
                 self._log(frame)
             case FetchRequest():
                 self.flights.ask(frame)
+                # At once: a result in the same breath does not take back what the code has asked for.
+                self.flights.begin_more(len(self.outgoing))
             case Abort():
                 self.flights.abort(frame.number)
             case Returned():
@@ -194,7 +196,7 @@ class Run:
             line=self.outcome.line,
             console=self.console,
             milliseconds=took,
-            fetches=self.flights.count,
+            fetches=self.flights.begun,
             peak_memory=self.peak,
             diagnostics="\n".join(part for part in (self.outcome.diagnostics, complaint) if part),
         )
