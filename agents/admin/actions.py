@@ -39,7 +39,7 @@ class CustomActionAdmin(ActionTests, Versions, ReadyActions, TeamScopedAdmin):
     search_help_text = "Search by title, name or description"
     ordering = ["title"]
     sortable_by = ["title", "changed_at"]
-    list_before_template = "admin/agents/action/above_list.html"
+    list_before_template = "admin/agents/action/ways_on.html"
 
     class Media:
         css = {"all": ["agents/agents.css", "agents/actions.css"]}
@@ -52,6 +52,9 @@ class CustomActionAdmin(ActionTests, Versions, ReadyActions, TeamScopedAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Names of agents and last runs are read once for the page, and kept on the rows it shows."""
+        if self.has_view_permission(request) and not self.get_queryset(request).exists():
+            context = self.page_context(request, title="Custom actions", media=self.media)
+            return TemplateResponse(request, "admin/agents/action/none_yet.html", context)
         response = super().changelist_view(request, extra_context)
         listed = getattr(response, "context_data", {}).get("cl")
         if listed is not None:

@@ -189,7 +189,8 @@ class InstallForm(forms.ModelForm):
     class Meta:
         model = Tool
         fields = ["is_active", "credential", *USE]
-        labels, help_texts = LABELS, HELP_TEXTS
+        labels = LABELS
+        help_texts = {**HELP_TEXTS, "credential": "What the code reads as credentials. Without one that is null."}
         widgets = {"credential": UnfoldAdminSelectWidget, **WIDGETS}
 
     def __init__(self, data: Any = None, *, instance: Tool, credentials: QuerySet[Credential]) -> None:

@@ -14,6 +14,7 @@ from agents.admin.installs import put_on, sentences
 from agents.models import Agent
 from chatzuri.admin.wall import rows_of_team, team_of
 from chatzuri.credentials import KINDS
+from chatzuri.models import Credential
 
 if TYPE_CHECKING:
     from chatzuri.admin import TeamScopedAdmin as Base
@@ -32,9 +33,12 @@ class ReadyActions(Base):
         if not self.has_view_permission(request):
             raise Http404
         agent = self.wanted_agent(request)
-        fitting = {one.slug: self._fitting(request, one.credential_kind).first() for one in library.READY.values()}
         cards = [
-            {"ready": one, "kind": KINDS.get(one.credential_kind), "credential": fitting[one.slug]}
+            {
+                "ready": one,
+                "kind": KINDS.get(one.credential_kind),
+                "credential": self._obvious(request, one.credential_kind),
+            }
             for one in library.READY.values()
         ]
         installed = agent.tools.filter(action__isnull=False).values("action") if agent else []
@@ -66,12 +70,18 @@ class ReadyActions(Base):
             agent=agent,
             agents=rows_of_team(Agent, request=request, site=self.admin_site).order_by("name"),
             credentials=self._fitting(request, ready.credential_kind),
+            obvious=self._obvious(request, ready.credential_kind),
             media=self.media,
         )
         return TemplateResponse(request, "admin/agents/action/ready.html", context)
 
     def _fitting(self, request: HttpRequest, kind: str) -> Any:
         return self.credentials(request).filter(kind=kind)
+
+    def _obvious(self, request: HttpRequest, kind: str) -> Credential | None:
+        """The only one of a provider. Of plain webhooks none is obvious: each leads to a place of its own."""
+        fitting = self._fitting(request, kind)[:2] if kind in KINDS and KINDS[kind].hosts else []
+        return fitting[0] if len(fitting) == 1 else None
 
     def _add(self, request: HttpRequest, slug: str, agent: Agent | None) -> HttpResponse:
         credential = self.wanted_credential(request)

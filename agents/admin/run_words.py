@@ -79,14 +79,20 @@ def said_error(run: ActionRun) -> str:
     if "result" in run.get_deferred_fields() or not isinstance(run.result, dict):
         return ""
     error = run.result.get("error")
-    return plain(error if isinstance(error, str) else json.dumps(error)) if error else "it gave no reason."
+    return as_sentence(error if isinstance(error, str) else json.dumps(error) if error else "")
+
+
+def as_sentence(error: str) -> str:
+    """What code threw often has no full stop, and a sentence of ours follows it."""
+    text = plain(error.strip()) or "it gave no reason"
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _failed(run: ActionRun) -> Description:
     label, sentence, advice = KINDS.get(run.kind, FAILED)
     where = f" in line {run.line}" if run.line else ""
     words = {
-        "error": plain(run.error) or "it gave no reason.",
+        "error": as_sentence(run.error),
         "line": where,
         "seconds": f"{settings.ACTION_SECONDS:g}",
     }
