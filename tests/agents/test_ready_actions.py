@@ -13,14 +13,14 @@ from django.test import Client
 from agents import library, parameters
 from agents.models import ActionRun, ToolCall
 from chatzuri.credentials import KINDS
-from chatzuri.models import Credential, Team
-from tests.agents.doubles import SECRET, TOKEN, Airtable, AppsScript, Notion, Providers, Slack
-from tests.factories import install, make_agent, make_api_key, make_conversation, make_team
+from chatzuri.models import Team
+from tests.agents.doubles import SECRET, Airtable, Providers
+from tests.agents.ready_ways import AIRTABLE, EMAIL, LEAD, REQUESTS, WAYS, asked, call, credential_for
+from tests.factories import make_api_key, make_team
 from webhooks.models import Delivery
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-EMAIL = "asha@example.com"
 # The example of the product's guide, byte for byte.
 GUIDE = """\
 const payload = {
@@ -73,83 +73,6 @@ def team() -> Team:
 @pytest.fixture
 def api(team: Team) -> Client:
     return Client(headers={"Authorization": f"Bearer {make_api_key(team=team)}"})
-
-
-class Way:
-    """One ready action: how it is set up for its double, and what an agent says."""
-
-    def __init__(
-        self,
-        provider: str,
-        arguments: dict[str, Any],
-        *,
-        path: str = "",
-        config: dict[str, Any] | None = None,
-        needs: str = "access_token",
-    ) -> None:
-        self.provider, self.arguments, self.path, self.needs = provider, arguments, path, needs
-        self.config = config or {}
-
-    def values(self, providers: Providers, kind: str, *, secret: str = "") -> dict[str, str]:
-        if kind == "webhook":
-            return {"webhook_url": providers.url(self.provider) + self.path, "secret": secret or SECRET}
-        return {self.needs: secret or TOKEN}
-
-
-LEAD = {"name": "Asha", "email": EMAIL, "phone": "+254 711 000 111", "notes": "Wants a demo."}
-AIRTABLE = {"base": Airtable.BASE, "table": Airtable.TABLE}
-NOTION = {"database": Notion.DATABASE}
-WAYS = {
-    "post-json": Way("crm", {"email": EMAIL}, path="/leads"),
-    "signed-post": Way("crm", {"email": EMAIL, "name": "Asha", "message": "A demo, please"}, path="/leads"),
-    "slack-message": Way("slack", {"text": "Prices < 5 & up?", "name": "Asha"}, path=Slack.PATH),
-    "hubspot-contact": Way("hubspot", {"email": EMAIL, "first_name": "Asha"}),
-    "airtable-row": Way("airtable", LEAD, config=AIRTABLE),
-    "google-sheets-row": Way("sheets", LEAD, path=AppsScript.PATH),
-    "notion-page": Way("notion", {"title": "Call back", "text": "She wants a demo."}, config=NOTION),
-    "stripe-customer": Way("stripe", {"email": EMAIL}, needs="secret_key"),
-}
-# Google's redirect is followed, to read what the script returned.
-REQUESTS = dict.fromkeys(WAYS, 1) | {"google-sheets-row": 2}
-
-
-def credential_for(team: Team, slug: str, providers: Providers, *, secret: str = "") -> Credential:
-    kind = library.READY[slug].credential_kind
-    credential = Credential(team=team, name=f"{slug} {secret}", kind=kind, hosts="127.0.0.1")
-    credential.replace_values(WAYS[slug].values(providers, kind, secret=secret))
-    credential.save()
-    return credential
-
-
-def call(
-    api: Client,
-    team: Team,
-    slug: str,
-    providers: Providers,
-    *,
-    credential: Credential | None = None,
-    config: dict[str, Any] | None = None,
-    arguments: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Take it from the library, install it, and let an agent call it. Gives the answer of the API."""
-    way, saved = WAYS[slug], library.add(team=team, slug=slug)
-    assert saved.warning == "", "a worker looked at the syntax"
-    chosen = way.config if config is None else config
-    if way.provider not in ("crm", "slack", "sheets"):
-        chosen = chosen | {"api_url": providers.url(way.provider)}
-    agent = make_agent(team=team)
-    tool = install(action=saved.action, agent=agent, credential=credential, config=chosen)
-    conversation = make_conversation(agent=agent)
-    body = {"arguments": arguments or way.arguments, "conversation_id": conversation.public_id}
-    path = f"/api/v1/agents/{agent.public_id}/tools/{tool.name}/calls"
-    response = api.post(path, json.dumps(body), content_type="application/json")
-    assert response.status_code == 200, response.content
-    answer: dict[str, Any] = response.json()
-    return answer
-
-
-def asked(providers: Providers, slug: str) -> list[Any]:
-    return list(getattr(providers, WAYS[slug].provider).asked)
 
 
 # --- all of them -----------------------------------------------------------------------------------------------------
@@ -392,7 +315,7 @@ def test_a_look_up_in_stripe_only_reads(api, team, providers, worker):
     assert (known["found"], customer["id"], customer["since"]) == (
         True,
         "cus_NffrFeUfNV2Hib",
-        "2023-04-07T19:26:33.000Z",
+        "2023-04-07T18:59:53.000Z",
     )
     assert unknown["structured"]["result"]["data"] == {"found": False, "customers": []}
     assert {got.method for got in providers.stripe.asked} == {"GET"}
