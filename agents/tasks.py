@@ -3,7 +3,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from agents import ledger, llm, running, turns
+from agents import judging, ledger, llm, rehearsing, running, turns
 from agents.models import Agent
 from chatzuri import relay
 
@@ -24,6 +24,8 @@ def sweep_turns() -> None:
     ledger.sweep()
     running.sweep()
     running.reap()
+    judging.sweep()
+    rehearsing.sweep()
 
 
 @shared_task
@@ -39,6 +41,16 @@ def test_brain(*, agent_id: int, channel: str) -> None:
 @shared_task
 def run_actions() -> None:
     running.run_queued()
+
+
+@shared_task
+def judge_events() -> None:
+    judging.judge_pending()
+
+
+@shared_task
+def rehearse(*, rehearsal_id: int) -> None:
+    rehearsing.run(rehearsal_id=rehearsal_id)
 
 
 @worker_shutting_down.connect

@@ -282,6 +282,8 @@ CELERY_TASK_ROUTES = {
     "agents.tasks.run_tool_call": {"queue": "interactive"},
     "agents.tasks.test_brain": {"queue": "interactive"},
     "agents.tasks.run_actions": {"queue": "actions"},
+    "agents.tasks.judge_events": {"queue": "rules"},
+    "agents.tasks.rehearse": {"queue": "rules"},
 }
 # Without an expiry: a worker whose clock is ahead would throw away everything that beat sends. All of it is cheap.
 CELERY_BEAT_SCHEDULE = {

@@ -42,6 +42,7 @@ def commands(*, port: int) -> dict[str, list[str]]:
         "worker-interactive": [*worker, "-Q", "interactive", "-c", "8", "-n", "interactive@%h"],
         "worker-deliveries": [*worker, "-Q", "deliveries,celery", "-c", "2", "-n", "deliveries@%h"],
         "worker-actions": [*worker, "-Q", "actions", "-c", "4", "-n", "actions@%h"],
+        "worker-rules": [*worker, "-Q", "rules", "-c", "2", "-n", "rules@%h"],
         "beat": [*celery, "beat", "--loglevel", "WARNING", "--schedule", str(VAR / "beat-schedule"), "--pidfile="],
     }
 

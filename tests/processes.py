@@ -26,7 +26,7 @@ class Worker:
         self.inspector_origin = inspector_origin
         self.log = log
         settings = {"DATABASE_URL": database_url(), "INSPECTOR_ORIGIN": inspector_origin, **env}
-        command = [sys.executable, "-m", "celery", "-A", "chatzuri", "worker", "-Q", "interactive,deliveries,actions"]
+        command = [sys.executable, "-m", "celery", "-A", "chatzuri", "worker", "-Q", "interactive,deliveries,actions,rules"]
         command += ["--pool", "threads", "-c", str(threads), "-n", f"test-{time.monotonic_ns()}@%h", "-l", "INFO"]
         command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         self.process = subprocess.Popen(
