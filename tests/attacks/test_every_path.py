@@ -109,6 +109,31 @@ def test_stored(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_redirect_that_a_fetch_follows(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, server: NameServer, canaries: list[Receiver], subtests: Any
+) -> None:
+    """Only what is an address by itself: the others are read from where the redirect came."""
+    settings.ALLOWED_PORTS = [80, 443, canaries[0].port, canaries[1].port]
+    monkeypatch.setattr(ways, "GOOD", "http://receiver.example/hook")
+    house, seen = House(), set()
+    cases = [*STORABLE, *RESOLVED, *canary_cases(canaries[0].port, canaries[1].port)]
+    with watching.connections() as opened:
+        for case in cases:
+            if not case.url.startswith(("http://", "https://")) or _is_mended_by_joining(case):
+                continue
+            seen.add(case.code)
+            with subtests.test(msg=str(case)):
+                blocked(house, ways.redirect_of_a_fetch, case, name="redirect of a fetch")
+    assert {Reason.PRIVATE_ADDRESS, Reason.NUMERIC_HOST, Reason.USERINFO, Reason.BACKSLASH, Reason.PORT} <= seen
+    assert opened == []
+
+
+def _is_mended_by_joining(case: Case) -> bool:
+    """Letters beyond ASCII are encoded before, and an address without a host is completed."""
+    return not case.url.isascii() or not case.url.isprintable() or case.code in (Reason.NO_HOST, Reason.INVALID_HOST)
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("name", ways.WORKER)
 def test_stored_and_sent_by_a_worker(
     name: str,

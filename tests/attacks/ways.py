@@ -30,7 +30,8 @@ from tests.factories import (
     make_tool,
     make_user,
 )
-from webhooks import replaying, sending
+from tests.webhooks.fetches import complete, fetch, make_source
+from webhooks import fetching, replaying, sending
 from webhooks.models import Delivery, Endpoint
 
 GOOD = "https://receiver.example/hook"
@@ -211,6 +212,24 @@ def credentials_address(house: House, url: str) -> tuple[str, str]:
     return _outcome(sending.send(make_delivery(endpoint=endpoint)))
 
 
+def fetch_of_an_action(house: House, url: str) -> tuple[str, str]:
+    """What a script asks for, as the host of its sandbox passes it on."""
+    got = fetch(make_source(team=house.team, secrets=["planted-secret"], hosts=["good.example"]), url)
+    assert url not in got.told
+    return got.outcome
+
+
+def redirect_of_a_fetch(house: House, url: str) -> tuple[str, str]:
+    """A receiver that was allowed sends the script elsewhere, and the script asked to be sent."""
+    source = make_source(team=house.team)
+    begun = fetching.begin(source, method="GET", url=GOOD, headers=[])
+    assert isinstance(begun, fetching.Begun)
+    answer = fetching.Outcome("rejected", status_code=307, headers=[("Location", url)])
+    then = fetching.hop(source, begun, fetching.Performed(answer), followed=0)
+    assert then is not None
+    return complete(then).outcome
+
+
 def model_turn(house: House, url: str) -> tuple[str, str]:
     """The model's address itself; there is no delivery, so the turn says it."""
     Agent.objects.filter(pk=house.agent.pk).update(llm_base_url=url)
@@ -225,7 +244,12 @@ def model_check_button(house: House, url: str) -> tuple[str, str]:
 
 
 Way = Callable[[House, str], tuple[str, str]]
-QUICK: dict[str, Way] = {"drain": drain, "changed delivery": changed_delivery, "credential": credentials_address}
+QUICK: dict[str, Way] = {
+    "drain": drain,
+    "changed delivery": changed_delivery,
+    "credential": credentials_address,
+    "fetch of an action": fetch_of_an_action,
+}
 WORKER: dict[str, Way] = {
     "test button": test_button,
     "tool's test button": tools_test_button,
