@@ -95,9 +95,7 @@ class Verdict:
         return self.outcome == Outcome.FIRED
 
 
-def judge(
-    draft: Draft, fact: Fact, memory: Memory, *, fired_today: int, predicate: Predicate | None = None
-) -> Verdict:
+def judge(draft: Draft, fact: Fact, memory: Memory, *, fired_today: int, predicate: Predicate | None = None) -> Verdict:
     """What this rule says of this fact. `fired_today`: how often it fired since midnight (UTC) of the fact's day."""
     if fact.depth >= MOST_HOPS or (draft.public_id and draft.public_id == fact.caused_by):
         return Verdict(False, Outcome.LOOP, [], memory)
