@@ -1,29 +1,40 @@
 """What healthy endpoints feel when a fifth of the endpoints hang until the deadline, and when one team floods.
 
-One worker process. Load: a steady rate over all endpoints; measured: accept to first byte at the healthy ones.
+The two worker processes of an installation. Load: a steady rate over all endpoints; measured: from the commit to the
+first byte at the healthy ones. The calm team of the flood is measured as long as the flood lasts, and as long before.
 """
 
 import time
+from functools import partial
 
 from bench import stage
 
-SCALES = {"small": (20, 40.0, 1000), "full": (60, 60.0, 20000)}  # seconds a phase, deliveries a second, flood
+SCALES = {"small": (20, 40.0, 8000), "full": (60, 60.0, 20000)}  # seconds a phase, deliveries a second, flood
 ENDPOINTS = 20
-POOL = ["--pool", "threads", "-c", "4"]
+CALM_RATE = 20.0  # deliveries a second of the team beside the flood
 
 
 def steady(endpoints: list, *, seconds: float, rate: float) -> dict[str, float]:
     """Accept at `rate` per second, round the endpoints; returns {delivery id: when it was accepted}."""
-    from webhooks import publishing
-
     accepted: dict[str, float] = {}
     began = time.monotonic()
     for number in range(int(seconds * rate)):
-        endpoint = endpoints[number % len(endpoints)]
-        delivery = publishing.publish(endpoint=endpoint, event_type="bench", data={"n": number})
-        accepted[delivery.public_id] = time.time()
+        accept(endpoints[number % len(endpoints)], number, accepted)
         time.sleep(max(0.0, began + number / rate - time.monotonic()))
     return accepted
+
+
+def accept(endpoint: object, number: int, accepted: dict[str, float]) -> None:
+    """The clock starts at the commit, before anybody is woken."""
+    from django.db import transaction
+
+    from webhooks import publishing
+
+    committed: list[float] = []
+    with transaction.atomic():
+        transaction.on_commit(lambda: committed.append(time.time()))
+        delivery = publishing.publish(endpoint=endpoint, event_type="bench", data={"n": number})
+    accepted[delivery.public_id] = committed[0]
 
 
 def waits(receiver: stage.Receiver, accepted: dict[str, float], healthy: set[str]) -> list[float]:
@@ -47,36 +58,46 @@ def phase(receiver: stage.Receiver, *, hanging: int, name: str, seconds: float, 
     return waits(receiver, accepted, healthy)
 
 
-def flood(receiver: stage.Receiver, *, count: int, seconds: float, rate: float) -> list[float]:
-    """One team's `count` deliveries are queued at once; another team goes on at its steady rate."""
+def flood(receiver: stage.Receiver, *, count: int) -> tuple[list[float], list[float]]:
+    """A calm team's waits before and while another team's `count` deliveries, queued at once, are sent."""
     from webhooks import publishing
+    from webhooks.models import Delivery
 
     crowd = stage.make_endpoints(receiver=receiver, count=10, path="crowd", name="flood")
     calm = stage.make_endpoints(receiver=receiver, count=4, path="calm", name="calm")
-    stage.accept(endpoints=crowd, count=count)
+    accepted = steady(calm, seconds=count / 1000, rate=CALM_RATE)
+    before = waits(receiver, accepted, set(accepted))
+    flooded = stage.accept(endpoints=crowd, count=count)
     publishing.wake_drain()
-    accepted = steady(calm, seconds=min(seconds, count / 1000), rate=rate / 4)
-    return waits(receiver, accepted, set(accepted))
+    during: dict[str, float] = {}
+    while Delivery.objects.filter(pk__gte=flooded[0], pk__lte=flooded[-1], state="queued").exists():
+        during |= steady(calm, seconds=0.5, rate=CALM_RATE)
+    return before, waits(receiver, during, set(during))
+
+
+def workers(queues: str, threads: int) -> stage.Workers:
+    return stage.Workers(app="chatzuri", count=1, queues=queues, pool=["--pool", "threads", "-c", str(threads)])
 
 
 def main() -> None:
     seconds, rate, crowd = SCALES[stage.arguments().scale]
     with stage.running(stage.Receiver()) as receiver:
         stage.prepare(receiver)
-        with stage.running(stage.Workers(app="chatzuri", count=1, queues="deliveries", pool=POOL)):
+        interactive, deliveries = partial(workers, "interactive", 8), partial(workers, "deliveries,celery", 2)
+        with stage.running(interactive()), stage.running(deliveries()):
             steady(stage.make_endpoints(receiver=receiver, count=4, name="warm"), seconds=3, rate=rate)
             alone = phase(receiver, hanging=0, name="alone", seconds=seconds, rate=rate)
             beside = phase(receiver, hanging=ENDPOINTS // 5, name="beside", seconds=seconds, rate=rate)
-            calm = stage.make_endpoints(receiver=receiver, count=4, path="calm", name="before")
-            accepted = steady(calm, seconds=seconds / 2, rate=rate / 4)
-            before = waits(receiver, accepted, set(accepted))
-            during = flood(receiver, count=crowd, seconds=seconds, rate=rate)
+            before, during = flood(receiver, count=crowd)
     figures = {
         "healthy_p50_ms": stage.percentile(alone, 0.5),
         "healthy_p99_ms": stage.percentile(alone, 0.99),
         "beside_hanging_p50_ms": stage.percentile(beside, 0.5),
         "beside_hanging_p99_ms": stage.percentile(beside, 0.99),
         "p99_ratio": stage.percentile(beside, 0.99) / stage.percentile(alone, 0.99),
+        "during_flood_samples": len(during),
+        "before_flood_p50_ms": stage.percentile(before, 0.5),
+        "during_flood_p50_ms": stage.percentile(during, 0.5),
         "before_flood_p95_ms": stage.percentile(before, 0.95),
         "during_flood_p95_ms": stage.percentile(during, 0.95),
         "flood_p95_ratio": stage.percentile(during, 0.95) / stage.percentile(before, 0.95),

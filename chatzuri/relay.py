@@ -62,6 +62,20 @@ def first(name: str, *, seconds: int) -> bool:
         return True
 
 
+def say(name: str, *, seconds: int) -> None:
+    """For whoever asks `is_said` within these seconds."""
+    with suppress(redis.RedisError):
+        _hasty(settings.REDIS_URL).set(f"said:{name}", 1, ex=seconds)
+
+
+def is_said(name: str) -> bool:
+    """False when Redis is away."""
+    try:
+        return bool(_hasty(settings.REDIS_URL).exists(f"said:{name}"))
+    except redis.RedisError:
+        return False
+
+
 def answers() -> bool:
     """Whether Redis is there and awake. Asked before a message goes to the broker, whose own patience is longer."""
     try:

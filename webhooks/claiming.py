@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.transaction import TransactionManagementError
 
 from chatzuri.fields import NotReadable
 from webhooks import signatures
@@ -21,8 +22,15 @@ State = Delivery.State
 RECORDING_MARGIN = timedelta(seconds=5)
 # At most this many in flight at an endpoint that does not answer in time right now, whatever its own limit says.
 SLOW_CONCURRENCY = 2
-# Claims are made one after the other, so that limits are exact; a claim takes milliseconds and serves a whole batch.
-CLAIM_LOCK = 0x63686174
+# Claims of a team are made one after the other, so that limits are exact; a claim takes milliseconds and serves a whole
+# batch. Teams are locked by shares, so that a claim never holds more locks than this.
+CLAIM_LOCK, SHARES = 0x63686174, 64
+# A team is calm while it has fewer in flight than this, and nothing queued that waits for longer than a moment.
+FEW = 4
+# The calm lane sends what came within the last second; what waits for longer is a queue, and not its business.
+JUST_COME = timedelta(seconds=1)
+# So long a crowded lane leaves to the calm lane what came for a calm team. If nobody takes it, it goes with the crowd.
+HEAD_START = timedelta(seconds=0.1)
 
 
 @dataclass(frozen=True)
@@ -57,18 +65,40 @@ class Claimed:
     refusal: Outcome | None = None
 
 
-# Which endpoints have something queued is read off the index, one probe each, however long their queues are. Each
-# endpoint gives as many rows as it has room for; teams then take turns, so that a flood of one does not delay others.
+# Which endpoints have something queued is read off the index, one probe each, however long their queues are. Their
+# teams are locked first, so that the next statement, whose look at the table is newer, counts what others have claimed.
 # How many rows are queued changes faster than the planner's statistics. So there is one index for them, no other, and
 # where rows are found by id the state is asked through coalesce(): that index must not look like a cheap way there.
-FAIR = """
+# A bitmap scan never learns which entries of an index are dead: it would visit all that was sent in the last seconds.
+LOOK = """
+SET LOCAL enable_bitmapscan = off;
 WITH RECURSIVE waiting(endpoint_id) AS (
     (SELECT endpoint_id FROM webhooks_delivery WHERE state = 'queued' ORDER BY endpoint_id LIMIT 1)
     UNION ALL
     SELECT (SELECT d.endpoint_id FROM webhooks_delivery d
             WHERE d.state = 'queued' AND d.endpoint_id > w.endpoint_id ORDER BY d.endpoint_id LIMIT 1)
     FROM waiting w WHERE w.endpoint_id IS NOT NULL
-), busy AS MATERIALIZED (
+), crowds AS MATERIALIZED (
+    SELECT e.team_id FROM webhooks_delivery d JOIN webhooks_endpoint e ON e.id = d.endpoint_id
+    WHERE d.state = 'sending' AND d.deadline_at > now() AND %(calm)s IS NOT NULL
+    GROUP BY e.team_id HAVING count(*) >= %(few)s
+), due AS MATERIALIZED (
+    SELECT e.id, e.team_id FROM waiting w JOIN webhooks_endpoint e ON e.id = w.endpoint_id
+    WHERE e.state IN ('active', 'failing') AND coalesce(e.slow_until > now(), false) = %(slow)s
+      AND coalesce(%(calm)s = (e.team_id NOT IN (SELECT team_id FROM crowds) AND now() - %(moment)s < (
+          SELECT d.queued_at FROM webhooks_delivery d
+          WHERE d.endpoint_id = e.id AND d.state = 'queued' ORDER BY d.id LIMIT 1)), true)
+), locked AS MATERIALIZED (
+    SELECT pg_advisory_xact_lock(%(lock)s, share)
+    FROM (SELECT DISTINCT mod(team_id, %(shares)s)::int AS share FROM due ORDER BY share) shares
+)
+SELECT set_config('chatzuri.due', (SELECT coalesce(string_agg(id::text, ','), '') FROM due), true)
+FROM (SELECT count(*) FROM locked) done;"""
+
+# Each endpoint gives as many rows as it has room for; teams then take turns, so that a flood of one does not delay
+# others.
+FAIR = """
+WITH busy AS MATERIALIZED (
     SELECT endpoint_id, count(*) AS flying FROM webhooks_delivery
     WHERE state = 'sending' AND deadline_at > now() GROUP BY endpoint_id
 ), paced AS MATERIALIZED (
@@ -78,7 +108,8 @@ WITH RECURSIVE waiting(endpoint_id) AS (
            CASE WHEN e.rate_per_minute IS NULL THEN 1000000 ELSE greatest(0, 1 + floor(
                extract(epoch FROM now() - greatest(e.next_send_at, now() - interval '1 second'))
                * e.rate_per_minute / 60.0))::int END AS allowed
-    FROM waiting w JOIN webhooks_endpoint e ON e.id = w.endpoint_id LEFT JOIN busy b ON b.endpoint_id = e.id
+    FROM unnest(string_to_array(current_setting('chatzuri.due'), ',')::bigint[]) due(endpoint_id)
+    JOIN webhooks_endpoint e ON e.id = due.endpoint_id LEFT JOIN busy b ON b.endpoint_id = e.id
     WHERE e.state IN ('active', 'failing') AND coalesce(e.slow_until > now(), false) = %(slow)s
 ), picked AS (
     SELECT q.id, row_number() OVER (PARTITION BY p.team_id ORDER BY q.place, q.id) AS turn
@@ -116,25 +147,48 @@ TAKE = """, claimed AS (
 SELECT id, public_id, token, url, headers, body, endpoint_id FROM claimed ORDER BY id"""
 
 
-def claim(*, limit: int, only: int | None = None, slow: bool = False) -> list[Claimed]:
+def claim(*, limit: int, only: int | None = None, slow: bool = False, calm: bool | None = None) -> list[Claimed]:
     """Take up to `limit` queued deliveries, or the one row `only`, for this worker, and commit.
 
     Each gets a token of its own and a deadline by the database's clock; its attempt row stands before it is sent.
-    `slow` takes from endpoints that do not answer in time right now, which have a lane of their own.
+    `slow` takes from endpoints that do not answer in time right now, which have a lane of their own. `calm` takes only
+    what just came for teams with little in flight, or, if False, leaves that to the calm lane for a moment.
     """
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
-        if only is None:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CLAIM_LOCK])
-        cursor.execute((FAIR if only is None else ONE) + TAKE, _arguments(limit, only, slow))
-        rows = cursor.fetchall()
+    rows = _committed((LOOK + FAIR if only is None else ONE) + TAKE, _arguments(limit, only, slow, calm))
     endpoints = Endpoint.objects.select_related("credential").in_bulk({row[-1] for row in rows})
     proofs = {pk: _proofs(endpoint) for pk, endpoint in endpoints.items()}
     return [_prepare(row, endpoints[row[-1]], proofs[row[-1]]) for row in rows]
 
 
-def _arguments(limit: int, only: int | None, slow: bool) -> dict[str, Any]:
-    lifetime = timedelta(seconds=settings.DELIVERY_DEADLINE) + RECORDING_MARGIN
-    return {"limit": limit, "only": only, "slow": slow, "slow_concurrency": SLOW_CONCURRENCY, "lifetime": lifetime}
+def _arguments(limit: int, only: int | None, slow: bool, calm: bool | None) -> dict[str, Any]:
+    return {
+        "limit": limit,
+        "only": only,
+        "slow": slow,
+        "slow_concurrency": SLOW_CONCURRENCY,
+        "calm": calm,
+        "few": FEW,
+        "moment": JUST_COME if calm else HEAD_START,
+        "lifetime": timedelta(seconds=settings.DELIVERY_DEADLINE) + RECORDING_MARGIN,
+        "lock": CLAIM_LOCK,
+        "shares": SHARES,
+    }
+
+
+def _committed(statements: str, arguments: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """What the last of these statements gives, after their common commit.
+
+    They travel together and the server commits them by itself: no lock is held while this process waits for its turn.
+    """
+    if connection.in_atomic_block:
+        raise TransactionManagementError(
+            "A claim must be on disk before anything is sent: claim outside of transactions."
+        )
+    with connection.cursor() as cursor:
+        cursor.execute(statements, arguments)
+        while cursor.nextset():
+            pass
+        return cursor.fetchall()
 
 
 @dataclass(frozen=True)

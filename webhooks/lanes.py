@@ -1,7 +1,8 @@
 """A lane: threads that send what is queued, and the one loop that feeds them and writes outcomes down.
 
 Threads only speak HTTP; the loop alone touches the database, so a claim, a commit and a round trip are paid once per
-batch. There are two lanes in a worker: one for endpoints that answer, one for those that keep everybody waiting.
+batch. There are three lanes: one for endpoints that answer, one for those that keep everybody waiting, and a calm one,
+which a worker that is not in the crowd keeps for teams with little to send while the first is full of somebody's flood.
 """
 
 import logging
@@ -17,7 +18,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from webhooks.attempts import transmit
 from webhooks.claiming import Claimed, claim, next_paced, put_back
-from webhooks.publishing import heed_wake, wake_drain
+from webhooks.publishing import heed_wake, tell_of_crowd, wake_drain
 from webhooks.recording import Finished, note_slow, record
 
 # How long outcomes are gathered before they are written in one transaction.
@@ -28,6 +29,11 @@ STUCK = 1.0
 MOST_THREADS = 256
 # At most this many batches are claimed ahead of the threads; only as long as they are sent at once.
 AHEAD = 3
+# The calm lane has this many threads: whoever it serves has little in flight.
+CALM_THREADS = 8
+# A lane that was half full within the last second leaves what just came for calm teams to the calm lane.
+CROWDED_FOR = 1.0
+TELL_EVERY = 0.5
 # How long a lane waits for an endpoint's pace before it leaves the rest to the sweeper.
 LINGER = 20.0
 
@@ -45,8 +51,8 @@ def stop_claiming() -> None:
 class Lane:
     """Wake-ups that come while a lane is drained collapse into one more look at the queue."""
 
-    def __init__(self, *, slow: bool) -> None:
-        self.slow = slow
+    def __init__(self, *, slow: bool = False, calm: bool = False) -> None:
+        self.slow, self.calm = slow, calm
         self._asked = threading.Event()
         self._busy = threading.Lock()
         self._ready: SimpleQueue[Claimed] = SimpleQueue()
@@ -55,10 +61,11 @@ class Lane:
         self._stuck: set[int] = set()
         self._threads = 0
         self._ahead = 0
+        self._crowded_at = self._told_at = float("-inf")
 
     def drain(self) -> int:
         """Send until nothing is left that may be sent now. Returns how many; 0 if somebody drains this lane already."""
-        heed_wake(slow=self.slow)
+        heed_wake(slow=self.slow, calm=self.calm)
         self._asked.set()
         self._done.put(None)
         sent = 0
@@ -85,7 +92,7 @@ class Lane:
             if self._flying:
                 sent += self._record_some()
                 idle_since = time.monotonic()
-            elif not begun and not self._linger(idle_since):
+            elif not begun and not self._was_crowded() and not self._linger(idle_since):
                 return sent
 
     # --- feeding -----------------------------------------------------------------------------------------------------
@@ -95,16 +102,39 @@ class Lane:
         if _stopping.is_set():
             self._return_waiting()
             return 0
-        size: int = settings.DELIVERY_THREADS
+        size = self._size
         room = min(size + self._ahead + len(self._stuck), MOST_THREADS) - len(self._flying)
-        if room < max(1, (size + self._ahead) // 2):
+        if room < (1 if self.calm else max(1, (size + self._ahead) // 2)):
             return 0
-        claims = claim(limit=room, slow=self.slow)
+        claims = claim(limit=room, slow=self.slow, calm=self._calm_share())
         for claimed in claims:
             self._flying[claimed.pk] = claimed
             self._ready.put(claimed)
         self._staff(min(size + len(self._stuck), len(self._flying), MOST_THREADS))
+        self._notice_crowd()
         return len(claims)
+
+    @property
+    def _size(self) -> int:
+        size: int = settings.DELIVERY_THREADS
+        return min(size, CALM_THREADS) if self.calm else size
+
+    def _calm_share(self) -> bool | None:
+        """Which rows to claim: only what just came for calm teams, all but that, or any."""
+        return True if self.calm else False if time.monotonic() - self._crowded_at < CROWDED_FOR else None
+
+    def _was_crowded(self) -> bool:
+        """Before it ends, a lane looks once more, also for what it left to the calm lane."""
+        was_crowded, self._crowded_at = self._calm_share() is False, float("-inf")
+        return was_crowded
+
+    def _notice_crowd(self) -> None:
+        """Whoever accepts something while this lane is full wakes the calm lane besides."""
+        if not self.slow and not self.calm and len(self._flying) >= self._size // 2:
+            self._crowded_at = time.monotonic()
+            if self._crowded_at - self._told_at > TELL_EVERY:
+                self._told_at = self._crowded_at
+                tell_of_crowd()
 
     def _staff(self, wanted: int) -> None:
         """As many threads as may send at once, and one more for each that is stuck."""
@@ -140,13 +170,13 @@ class Lane:
             first = self._done.get(timeout=STUCK / 2)
         except Empty:
             return []
-        if first is not None and len(self._flying) > 1:
+        if first is not None and len(self._flying) > 1 and not self.calm:
             time.sleep(GATHER)
         return [finished for finished in (first, *_drained(self._done)) if finished is not None]
 
     def _look_ahead(self, finished: int) -> None:
         """Claim ahead while a whole batch ends between two looks; a slow receiver must not let claimed rows age."""
-        size: int = settings.DELIVERY_THREADS
+        size = 0 if self.calm else self._size
         self._ahead = min(self._ahead + size, AHEAD * size) if finished >= size // 2 else self._ahead // 2
 
     def _notice_stuck(self) -> None:
@@ -155,14 +185,14 @@ class Lane:
         stuck = {pk for pk, claimed in self._flying.items() if claimed.claimed_at < since} - self._stuck
         if stuck:
             self._stuck |= stuck
-            self._staff(min(settings.DELIVERY_THREADS + len(self._stuck), MOST_THREADS))
+            self._staff(min(self._size + len(self._stuck), MOST_THREADS))
             with suppress(OperationalError, InterfaceError):
                 note_slow({self._flying[pk].endpoint.pk for pk in stuck})
             wake_drain(slow=True)
 
     def _linger(self, since: float) -> bool:
         """Whether only the pace of an endpoint keeps rows back, and it is worth waiting for."""
-        if self.slow or _stopping.is_set() or time.monotonic() - since > LINGER:
+        if self.slow or self.calm or _stopping.is_set() or time.monotonic() - since > LINGER:
             return False
         seconds = next_paced()
         if seconds is None or seconds > LINGER:
@@ -179,8 +209,13 @@ def _drained(queue: "SimpleQueue[Item]") -> Iterator[Item]:
             return
 
 
-_lanes = {slow: Lane(slow=slow) for slow in (False, True)}
+_lane, _slow_lane, _calm_lane = Lane(), Lane(slow=True), Lane(calm=True)
 
 
 def drain(*, slow: bool = False) -> int:
-    return _lanes[slow].drain()
+    return (_slow_lane if slow else _lane).drain()
+
+
+def drain_calm() -> int:
+    """What just came for teams with little in flight, beside a lane that is full of others' deliveries."""
+    return _calm_lane.drain()

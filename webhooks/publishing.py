@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 
 State = Delivery.State
 TEST_EVENT = "test.signature"
+# Said while a lane is full; outlives by a second what that lane believes of itself.
+CROWD, CROWD_SECONDS = "crowd", 2
+CALM = "webhooks.tasks.drain_calm"
 
 
 def publish(
@@ -157,16 +160,27 @@ def _owe(
 def wake_drain(*, slow: bool = False) -> None:
     """One small task, unless one is on its way already: it will find this row too, since the row is committed.
 
-    Best effort: the request must not depend on the broker, and the sweeper wakes again.
+    Where the lane is crowded, the calm lane is woken besides, and first. Best effort: the request must not depend on
+    the broker, and the sweeper wakes again.
     """
-    task = _task(slow)
+    if not slow and relay.is_said(CROWD):
+        _wake(CALM)
+    _wake(_task(slow))
+
+
+def _wake(task: str) -> None:
     if relay.first(task, seconds=5):
         enqueue(task)
 
 
-def heed_wake(*, slow: bool) -> None:
+def heed_wake(*, slow: bool = False, calm: bool = False) -> None:
     """A lane begins to look: whoever commits from now on must wake again."""
-    relay.forget(_task(slow))
+    relay.forget(CALM if calm else _task(slow))
+
+
+def tell_of_crowd() -> None:
+    """A lane is full. Said often and forgotten soon, so that a process that vanishes leaves no crowd behind."""
+    relay.say(CROWD, seconds=CROWD_SECONDS)
 
 
 def _task(slow: bool) -> str:

@@ -3,7 +3,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from webhooks import auditing, recording, replaying, sending
+from webhooks import auditing, lanes, recording, replaying, sending
 from webhooks.models import Delivery
 
 
@@ -15,6 +15,11 @@ def drain() -> None:
 @shared_task
 def drain_slow() -> None:
     sending.drain(slow=True)
+
+
+@shared_task
+def drain_calm() -> None:
+    lanes.drain_calm()
 
 
 @shared_task

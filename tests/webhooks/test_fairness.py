@@ -1,5 +1,6 @@
 """Who is sent to next, how many at once, how fast, in which order: with real rows and a real receiver."""
 
+import json
 import threading
 import time
 from datetime import timedelta
@@ -9,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from tests.factories import make_delivery, make_endpoint, make_team
-from webhooks import lanes, recording, sending
+from webhooks import claiming, lanes, recording, sending
 from webhooks.models import Delivery, Endpoint
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -68,6 +69,83 @@ class TestShares:
         endpoint = make_endpoint(concurrency=2)
         made = [make_delivery(endpoint=endpoint) for _ in range(5)]
         assert [claimed.pk for claimed in sending.claim(limit=5)] == [made[0].pk, made[1].pk]
+
+
+class TestCalm:
+    """A team with little to send does not queue behind a crowd."""
+
+    @pytest.fixture
+    def crowd(self):
+        """A team with as much in flight as is possible, and a queue."""
+        endpoints = [make_endpoint(team=team) for team in [make_team()] for _ in range(2)]
+        for endpoint in endpoints:
+            for _ in range(8):
+                make_delivery(endpoint=endpoint)
+        assert len(sending.claim(limit=100)) == 8
+        return endpoints
+
+    def test_the_calm_lane_takes_what_just_came_for_calm_teams(self, crowd):
+        calm = make_endpoint()
+        row = make_delivery(endpoint=calm)
+        Endpoint.objects.filter(pk=crowd[0].pk).update(concurrency=20)
+        assert [claimed.pk for claimed in sending.claim(limit=100, calm=True)] == [row.pk]
+        assert sending.claim(limit=100, calm=True) == []
+
+    def test_a_queue_that_waits_is_not_calm(self):
+        endpoint = make_endpoint()
+        old = make_delivery(endpoint=endpoint)
+        Delivery.objects.filter(pk=old.pk).update(queued_at=timezone.now() - timedelta(seconds=3))
+        make_delivery(endpoint=endpoint)
+        assert sending.claim(limit=100, calm=True) == []
+        assert len(sending.claim(limit=100)) == 2
+
+    def test_a_crowded_lane_leaves_them_to_it_for_a_moment_only(self, crowd, monkeypatch):
+        monkeypatch.setattr(claiming, "HEAD_START", timedelta(seconds=5))
+        Endpoint.objects.filter(pk=crowd[0].pk).update(concurrency=5)
+        row = make_delivery(endpoint=make_endpoint())
+        assert [claimed.endpoint.pk for claimed in sending.claim(limit=100, calm=False)] == [crowd[0].pk]
+        Delivery.objects.filter(pk=row.pk).update(queued_at=timezone.now() - timedelta(seconds=6))
+        assert [claimed.pk for claimed in sending.claim(limit=100, calm=False)] == [row.pk]
+
+    def test_claims_of_both_kinds_beside_each_other_keep_the_limit(self):
+        endpoint = make_endpoint(concurrency=3)
+        for _ in range(30):
+            make_delivery(endpoint=endpoint)
+        claims: list = []
+        barrier = threading.Barrier(8)
+
+        def take(calm):
+            barrier.wait()
+            claims.extend(sending.claim(limit=10, calm=calm))
+            connection.close()
+
+        threads = [threading.Thread(target=take, args=(calm,)) for calm in (True, None) * 4]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        assert len(claims) == len({claimed.pk for claimed in claims}) == 3
+
+    def test_while_a_lane_is_crowded_accepting_wakes_the_calm_lane_first(self, receiver, settings, broker):
+        settings.DELIVERY_THREADS = 4
+        endpoint = make_endpoint(url=receiver.url)
+        for _ in range(6):
+            make_delivery(endpoint=endpoint)
+        assert sending.drain() == 6
+        broker.delete("nobody")
+        make_delivery(endpoint=make_endpoint(url=receiver.url), wake=True)
+        tasks = [json.loads(message)["headers"]["task"] for message in broker.lrange("nobody", 0, -1)[::-1]]
+        assert tasks == ["webhooks.tasks.drain_calm", "webhooks.tasks.drain"]
+        assert lanes.drain_calm() == 1
+
+    def test_nothing_waits_for_a_calm_lane_that_is_not_there(self, receiver, settings, monkeypatch):
+        settings.DELIVERY_THREADS = 4
+        monkeypatch.setattr(claiming, "HEAD_START", timedelta(minutes=5))
+        busy, calm = make_endpoint(url=receiver.url), make_endpoint(url=receiver.url)
+        for _ in range(12):
+            make_delivery(endpoint=busy)
+        late = iter([calm])
+        receiver.answer_to = lambda _: _closing(lambda: [make_delivery(endpoint=endpoint) for endpoint in late])()
+        assert sending.drain() == 13
+        assert not Delivery.objects.exclude(state=State.DELIVERED).exists()
 
 
 class TestPace:
