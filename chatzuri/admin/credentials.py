@@ -1,7 +1,9 @@
 """Credentials: the kind decides the fields, values go in and never come out."""
 
+import re
 from typing import Any
 
+import idna
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
@@ -17,10 +19,19 @@ from unfold.widgets import (
 
 from chatzuri.admin.base import TeamScopedAdmin
 from chatzuri.admin.wall import is_manager
-from chatzuri.credentials import KINDS, CredentialField, mask
+from chatzuri.credentials import KINDS, CredentialField, hosts_of, mask
 from chatzuri.models import Credential
 
 LINES = "lines"
+HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+# What people write beside a host, and what is wrong with it.
+BESIDE_HOSTS = {
+    "://": "Write the host alone, without https:// and without what follows it: api.example.com.",
+    "/": "Write the host alone, without a path: api.example.com.",
+    "@": "Write the host alone, without a user name: api.example.com.",
+    "*": "Write every host by its full name, one a line. A star is not understood.",
+    ":": "Write the host without a port: api.example.com.",
+}
 
 
 class SealedTextarea(UnfoldAdminTextareaWidget):
@@ -37,8 +48,12 @@ class CredentialForm(forms.ModelForm[Credential]):
 
     class Meta:
         model = Credential
-        fields = ("name", "allowed_operations")
-        widgets = {"name": UnfoldAdminTextInputWidget(), "allowed_operations": UnfoldAdminSelectWidget()}
+        fields = ("name", "allowed_operations", "hosts")
+        widgets = {
+            "name": UnfoldAdminTextInputWidget(),
+            "allowed_operations": UnfoldAdminSelectWidget(),
+            "hosts": UnfoldAdminTextareaWidget({"rows": 3, "autocomplete": "off", "spellcheck": "false"}),
+        }
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -46,6 +61,8 @@ class CredentialForm(forms.ModelForm[Credential]):
         self.stored = {} if self.instance._state.adding else self.instance.reveal()
         for declared in KINDS[self.kind_name].fields:
             self._prepare(declared)
+        if hosts := _known_hosts(self.kind_name, self.stored):
+            self.fields["hosts"].help_text += f" Known already: {', '.join(hosts)}."
         if LINES in self.fields and self.stored:
             known = ", ".join(f"{name} {mask(value)}" for name, value in self.stored.items())
             self.fields[LINES].help_text = f"Stored: {known}. Lines replace or add; “name=” alone removes."
@@ -57,6 +74,11 @@ class CredentialForm(forms.ModelForm[Credential]):
             field.help_text = f"{declared.help} Stored: {mask(stored)}. Leave empty to keep it.".strip()
         if declared.is_required or not stored:
             self.fields.pop(f"clear_{declared.name}", None)
+
+    def clean_hosts(self) -> str:
+        """One host a line, in the letters in which addresses are compared."""
+        typed = [line.strip() for line in str(self.cleaned_data["hosts"]).splitlines()]
+        return "\n".join(dict.fromkeys(_host(line) for line in typed if line))
 
     def clean_lines(self) -> dict[str, str]:
         """`name=value` a line, as a dictionary; an empty value removes."""
@@ -80,6 +102,29 @@ class CredentialForm(forms.ModelForm[Credential]):
                 values[declared.name] = typed
         self.instance.replace_values(values)
         return super().save(commit)
+
+
+def _known_hosts(kind_name: str, stored: dict[str, str]) -> list[str]:
+    """The provider's, and those of the addresses in it; none where such an address cannot be read."""
+    try:
+        return sorted(hosts_of(kind_name, stored))
+    except ValueError:
+        return []
+
+
+def _host(line: str) -> str:
+    """The one spelling of a host name. Raises ValidationError with what to write instead."""
+    for sign, sentence in BESIDE_HOSTS.items():
+        if sign in line:
+            raise ValidationError(sentence)
+    try:
+        name = line if line.isascii() else idna.encode(line, uts46=True, std3_rules=True).decode()
+    except UnicodeError:
+        name = ""
+    name = name.lower().removesuffix(".")
+    if not HOST.fullmatch(name) or len(name) > 253:
+        raise ValidationError(f"“{line[:80]}” is not the full name of a host. Write it like api.example.com.")
+    return name
 
 
 def form_for(kind_name: str) -> type[CredentialForm]:
@@ -144,6 +189,7 @@ class CredentialAdmin(TeamScopedAdmin):
             values.append(f"value_{declared.name}")
             if obj and not declared.is_required and obj.reveal().get(declared.name):
                 values.append(f"clear_{declared.name}")
+        values.append("hosts")
         head = ("name", "allowed_operations") if kind.has_profile else ("name",)
         rest = [("Use", {"fields": ("used_by", "last_used_at", "changed_at")})] if obj else []
         return [(None, {"fields": head}), (kind.label, {"fields": values}), *rest]
