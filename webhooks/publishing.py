@@ -58,6 +58,17 @@ def publish(
     return _once(form_token, accept)
 
 
+def owe(
+    event: Event, *, endpoint: Endpoint, body: bytes, headers: Mapping[str, str] | None = None, caused_by: str = ""
+) -> Delivery:
+    """One more delivery of an event that is stored already, in the caller's transaction: a rule's."""
+    return _owe(event, endpoint, body=body, headers=headers, caused_by=caused_by, token=None, wake=True)
+
+
+class NotResendable(ValueError):
+    """A fetch of a custom action is not kept with its secrets, so it cannot be sent again; its action can run again."""
+
+
 def resend(
     delivery: Delivery,
     *,
@@ -69,13 +80,15 @@ def resend(
     """A new delivery of the same event to the endpoint's present address, linked to the old one.
 
     It has the same bytes, unless a `body` is given (see `rebuilt`). A `form_token` that was used before gives back
-    the delivery it made: a double click sends once.
+    the delivery it made: a double click sends once. Raises `NotResendable` for a fetch.
     """
+    if (endpoint := delivery.endpoint) is None:
+        raise NotResendable(f"{delivery.public_id} is a fetch of a custom action.")
     return _once(
         form_token,
         lambda: _owe(
             delivery.event,
-            delivery.endpoint,
+            endpoint,
             body=bytes(delivery.body) if body is None else body,
             headers=delivery.headers,
             caused_by=caused_by,

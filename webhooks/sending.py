@@ -16,7 +16,7 @@ from webhooks.claiming import Claimed, Outcome, claim
 from webhooks.lanes import Lane, drain, stop_claiming
 from webhooks.models import Attempt, Delivery
 from webhooks.outcomes import Description, describe
-from webhooks.publishing import enqueue, publish, resend, wake_drain
+from webhooks.publishing import enqueue, owe, publish, resend, wake_drain
 from webhooks.recording import record
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "claim",
     "describe",
     "drain",
+    "owe",
     "publish",
     "reap",
     "record",
