@@ -57,7 +57,7 @@ WORDS = {
 
 # What to do about a fetch: it is not sent again from here, and what it asks for stands in the code.
 MIND_TWICE = "Run the action again only if its receiver does not mind a request that it has already seen."
-HOST_MISSING = "Add the host on the credential's page, or leave the secret out in the action's code."
+HOST_MISSING = "Or leave the secret out in the action's code."
 
 
 def receiver_of(delivery: Delivery) -> str:

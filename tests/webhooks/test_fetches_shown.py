@@ -90,6 +90,7 @@ def test_the_page_shows_method_run_and_why_it_is_not_sent_again(client, team, re
     assert f'<a class="cz-link" href="/admin/agents/actionrun/?q={RUN}">{RUN}</a>' in page
     assert "curl -X PUT" in page
     assert "The receiver answered 200." in page
+    assert "<dt>Sent</dt>" in page
 
 
 def test_an_unfinished_one_asks_again_and_a_refused_one_says_what_to_mend(client, team, receiver):
@@ -98,6 +99,8 @@ def test_an_unfinished_one_asks_again_and_a_refused_one_says_what_to_mend(client
     assert "blocked: private address" in page
     assert "Mend this in the action&#x27;s code." in page
     assert "https://10.0.0.1/&lt;b&gt;" in page
+    assert "<dt>Tried</dt>" in page
+    assert "<dt>Sent</dt>" not in page
 
 
 def test_without_a_page_of_runs_there_is_no_link(client, team, receiver, monkeypatch):
@@ -176,9 +179,7 @@ ADVICE = {
     ("rejected", 422, ""): "The receiver refused this request. Its answer below may say why.",
     ("rejected", None, "not_http"): "The receiver answered, but not in HTTP.",
     ("blocked", None, "header"): "Mend this in the action's code.",
-    ("blocked", None, "credential_host"): (
-        "Add the host on the credential's page, or leave the secret out in the action's code."
-    ),
+    ("blocked", None, "credential_host"): "Or leave the secret out in the action's code.",
     ("not_sent", None, "dns"): "Nothing of this request left this server.",
     ("no_answer", None, "deadline"): (
         "Run the action again only if its receiver does not mind a request that it has already seen."
