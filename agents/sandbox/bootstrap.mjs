@@ -3,6 +3,7 @@
 // Customers' code shares this realm and may change every object it can reach. So all that is needed after it was
 // started is captured here first, and nothing below looks a method up on an object that the code could have changed.
 // The process has no permission whatever, serves one job, and is killed afterwards.
+
 const { Deno } = globalThis;
 const { apply, ownKeys, defineProperty, deleteProperty, getOwnPropertyDescriptor: describeProperty } = Reflect;
 const uncurried = (method) => (self, ...values) => apply(method, self, values);
@@ -107,6 +108,20 @@ function removeTheRest() {
     if (typeof name !== "string" || ALLOWED.has(name)) continue;
     if (!deleteProperty(realm, name)) realm[name] = undefined;
     if (realm[name] !== undefined) throw new Failure(`${name} cannot be removed`);
+  }
+}
+
+// Much of the platform is read by Deno when somebody first asks for it. What the code names is asked for now, before
+// the code can have changed anything that the reading would use. Buffer could not even be read any more, once its
+// ancestors are pinned, so it is there for those who name it and for nobody else.
+function loadWhatIsNamed(code) {
+  for (const name of ownKeys(realm)) {
+    if (typeof name !== "string" || !describeProperty(realm, name).get) continue;
+    if (includes(code, name)) {
+      defineProperty(realm, name, { value: realm[name], writable: true, configurable: true, enumerable: false });
+    } else if (name === "Buffer") {
+      deleteProperty(realm, name);
+    }
   }
 }
 
@@ -412,7 +427,6 @@ function permissions() {
 const granted = permissions();
 const console = makeConsole();
 removeTheRest();
-pinWhatRunsUnderneath();
 defineProperty(realm, "fetch", { value: fetch, writable: true, configurable: true, enumerable: true });
 defineProperty(realm, "console", { value: { ...console }, writable: true, configurable: true, enumerable: false });
 await warmUp();
@@ -423,6 +437,8 @@ const first = await receive();
 const job = first.header;
 token = copy(first.body, 0, 16);
 limits = job.limits;
+loadWhatIsNamed(job.code);
+pinWhatRunsUnderneath();
 const run = compile(job.code);
 if (run && job.only_check) {
   finish('{"is":"result"}', encode("null"));
