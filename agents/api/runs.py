@@ -15,6 +15,7 @@ from agents.tools.custom_action import reported_failure
 from chatzuri.api import ApiView, find, wrong_parameter
 from chatzuri.models import Team
 from webhooks.api import moment
+from webhooks.masking import MASK
 from webhooks.models import Delivery
 from webhooks.outcomes import describe
 
@@ -116,14 +117,14 @@ def fetches_of(run: ActionRun) -> list[Delivery]:
 
 
 def fetch(delivery: Delivery) -> dict[str, Any]:
-    """Where it went without the path: an address such as Slack's is a secret all by itself."""
+    """Where it went without the path, which is masked, slash and all, where a credential's address is a secret."""
     attempt = getattr(delivery, "attempt", None)
     parts = urlsplit(delivery.url)
     words = describe(delivery)
     return {
         "delivery_id": delivery.public_id,
         "method": delivery.method,
-        "origin": f"{parts.scheme}://{parts.netloc}",
+        "origin": f"{parts.scheme}://{parts.netloc.partition(MASK)[0]}",
         "outcome": delivery.state if delivery.is_finished else None,
         "label": words.label,
         "sentence": words.sentence,

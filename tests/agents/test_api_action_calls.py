@@ -8,7 +8,15 @@ from django.test import Client
 
 from agents.api.dialects import DIALECTS
 from agents.models import ToolCall
-from tests.factories import install, make_action, make_agent, make_api_key, make_conversation, make_team
+from tests.factories import (
+    install,
+    make_action,
+    make_agent,
+    make_api_key,
+    make_conversation,
+    make_credential,
+    make_team,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -173,3 +181,24 @@ def test_where_waiting_does_not_help_it_is_not_advised(api, acting, monkeypatch)
     response = call(api, acting, conversation_id=conversation, arguments={"email": "juma@example.com"})
     assert response.status_code == 429
     assert "Retry-After" not in response
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_call_is_run_by_a_worker_once_it_is_approved(api, team, receiver, worker):
+    credential = make_credential(team=team, values={"webhook_url": receiver.url})
+    code = "const r = await fetch(credentials.webhook_url, { method: 'POST', body: JSON.stringify(params) });\n"
+    code += "return { success: r.ok, data: { status: r.status } };"
+    action = make_action(team=team, name="send_lead", parameters=LEAD, code=code)
+    tool = install(action=action, credential=credential, needs_approval=True)
+    conversation = make_conversation(agent=tool.agent).public_id
+    held = call(api, tool, conversation_id=conversation)
+    assert (held.status_code, receiver.requests) == (202, [])
+    response = judge(api, tool, held.json()["id"], "approve")
+    body = response.json()
+    [got] = receiver.wait_for(1)
+    assert (response.status_code, body["status"], body["is_error"]) == (200, "fired", False)
+    assert body["structured"]["result"] == {"success": True, "data": {"status": 200}}
+    assert json.loads(got.body) == {"email": "asha@example.com", "conversation_id": conversation}
+    assert api.get(held["Location"]).json() == body
+    run = api.get(f"/api/v1/runs/{body['structured']['run']}").json()
+    assert (run["purpose"], run["conversation_id"], run["agent_id"]) == ("call", conversation, tool.agent.public_id)

@@ -266,3 +266,64 @@ def test_listing_runs_costs_the_same_however_many_there_are(api, team):
     for _ in range(5):
         make_run(team=team, action=action, version=action.current, agent=make_agent(team=team))
     assert queries() == before
+
+
+# --- for real --------------------------------------------------------------------------------------------------------
+
+CODE = """\
+console.log('secret is', credentials.secret);
+const first = await fetch(credentials.webhook_url, { method: 'POST', body: JSON.stringify(params) });
+if (!first.ok) throw new Error(`CRM ${first.status}: ${credentials.secret}`);
+const gone = await fetch('http://10.0.0.1/').catch((error) => error.message);
+return { success: true, said: await first.json(), gone };
+"""
+SECRET = "a-long-random-shared-secret"
+
+
+def try_it(api: Client, team: Any, receiver: Any, **body: Any) -> dict[str, Any]:
+    credential = make_credential(team=team, values={"webhook_url": receiver.url, "secret": SECRET})
+    response = send(api, "post", "actions/test", {"code": CODE, "credential": credential.public_id, **body})
+    assert (response.status_code, SECRET in response.content.decode()) == (200, False)
+    run: dict[str, Any] = response.json()
+    return run
+
+
+def test_a_draft_is_really_run_and_shows_what_it_sent(api, team, receiver, worker):
+    run = try_it(api, team, receiver, parameters=[EMAIL], params={"email": "asha@example.com"})
+    [got] = receiver.wait_for(1)
+    sent, blocked = run["fetches"]
+    assert json.loads(got.body) == {"email": "asha@example.com"}
+    assert (run["state"], run["outcome"], run["error"]) == ("succeeded", "returned", None)
+    assert run["result"]["said"] == {"ok": True}
+    assert run["result"]["gone"].startswith("fetch failed: ")
+    assert run["console"] == [{"level": "log", "text": "secret is ••••••••"}]
+    assert (sent["method"], sent["origin"], sent["outcome"]) == ("POST", receiver.origin, "delivered")
+    assert (sent["status_code"], sent["seen_by_receiver"]) == (200, "yes")
+    assert sent["milliseconds"] > 0
+    assert (blocked["method"], blocked["outcome"], blocked["status_code"]) == ("GET", "blocked", None)
+    assert got.headers["X-Chatzuri-Delivery"] == sent["delivery_id"]
+
+
+def test_what_it_threw_comes_with_its_line_and_without_the_secret(api, team, receiver, worker):
+    receiver.answer(503)
+    run = try_it(api, team, receiver)
+    assert (run["state"], run["outcome"]) == ("failed", "thrown")
+    assert run["error"] == {"kind": "thrown", "message": "CRM 503: ••••••••", "line": 3}
+    assert [fetch["outcome"] for fetch in run["fetches"]] == ["rejected"]
+    assert len(receiver.requests) == 1
+
+
+def test_each_fetch_is_a_delivery_that_can_be_read(api, team, receiver, worker):
+    sent, _ = try_it(api, team, receiver)["fetches"]
+    response = api.get(f"/api/v1/deliveries/{sent['delivery_id']}")
+    assert response.status_code == 200
+    assert response.json()["request"]["method"] == "POST"
+    assert SECRET not in response.content.decode()
+
+
+def test_syntax_is_judged_by_a_worker_before_anything_is_saved(api, team, worker):
+    body = {"name": "broken", "title": "Broken", "description": "Never saved.", "code": "return 1;\nreturn }"}
+    response = send(api, "post", "actions", body)
+    assert (response.status_code, pointers(response), response.json()["line"]) == (422, ["/code"], 2)
+    assert not CustomAction.objects.exists()
+    assert send(api, "post", "actions", body | {"code": "return 1;"}).json()["warning"] is None
