@@ -1,7 +1,6 @@
 """Runs of custom actions over the API: what went in, what came out, and what was sent meanwhile."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
@@ -117,14 +116,12 @@ def fetches_of(run: ActionRun) -> list[Delivery]:
 
 
 def fetch(delivery: Delivery) -> dict[str, Any]:
-    """Where it went without the path, which is masked, slash and all, where a credential's address is a secret."""
     attempt = getattr(delivery, "attempt", None)
-    parts = urlsplit(delivery.url)
     words = describe(delivery)
     return {
         "delivery_id": delivery.public_id,
         "method": delivery.method,
-        "origin": f"{parts.scheme}://{parts.netloc.partition(MASK)[0]}",
+        "origin": origin_of(delivery.url),
         "outcome": delivery.state if delivery.is_finished else None,
         "label": words.label,
         "sentence": words.sentence,
@@ -132,3 +129,9 @@ def fetch(delivery: Delivery) -> dict[str, Any]:
         "seen_by_receiver": delivery.seen_by_receiver or None,
         "milliseconds": (attempt.timings or {}).get("total") if attempt else None,
     }
+
+
+def origin_of(url: str) -> str:
+    """Scheme and host. What was refused need not be an address; of a secret one the rest is masked, slash and all."""
+    address = url.partition("#")[0].partition("?")[0]
+    return "/".join(address.split("/")[:3]).removesuffix(MASK)

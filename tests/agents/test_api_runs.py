@@ -9,6 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from agents import running, sandbox
+from agents.api.runs import origin_of
 from agents.models import ActionRun, CustomAction
 from tests.agents.fake_pool import FakePool, run_at_once
 from tests.factories import make_action, make_agent, make_api_key, make_credential, make_team
@@ -266,6 +267,21 @@ def test_listing_runs_costs_the_same_however_many_there_are(api, team):
     for _ in range(5):
         make_run(team=team, action=action, version=action.current, agent=make_agent(team=team))
     assert queries() == before
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://api.stripe.com/v1/customers?email=asha%40example.com", "https://api.stripe.com"),
+        ("https://hooks.slack.com••••••••", "https://hooks.slack.com"),
+        ("https://hooks.slack.com••••••••/more", "https://hooks.slack.com"),
+        ("http://127.0.0.1:8000?a=/b", "http://127.0.0.1:8000"),
+        ("http://[no/address", "http://[no"),
+        ("", ""),
+    ],
+)
+def test_where_a_fetch_went_is_shown_without_its_path(url, origin):
+    assert origin_of(url) == origin
 
 
 # --- for real --------------------------------------------------------------------------------------------------------
