@@ -32,13 +32,13 @@ SPARE_ROWS = 2  # for those who work without scripts
 
 @admin.register(CustomAction)
 class CustomActionAdmin(ActionTests, Versions, ReadyActions, TeamScopedAdmin):
-    list_display = ["title", "code_name", "version", "installed_on", "last_run", "changed_at"]
+    list_display = ["title", "code_name", "version", "installed_on", "last_run"]
     list_display_links = ["title"]
     list_select_related = ["current"]
     search_fields = ["title", "name", "description", "public_id"]
     search_help_text = "Search by title, name or description"
     ordering = ["title"]
-    sortable_by = ["title", "changed_at"]
+    sortable_by = ["title"]
     list_before_template = "admin/agents/action/ways_on.html"
 
     class Media:
@@ -82,8 +82,8 @@ class CustomActionAdmin(ActionTests, Versions, ReadyActions, TeamScopedAdmin):
             return "Never ran"
         told = describe(run)
         link = reverse("admin:agents_actionrun_change", args=[run.pk])
-        label = badge(told.label, told.tone)
-        return format_html('<a href="{}">{}</a> {:%Y-%m-%d %H:%M}', link, label, run.queued_at)
+        label, at = badge(told.label, told.tone), f"{run.queued_at:%Y-%m-%d %H:%M}"
+        return format_html('<a href="{}">{}</a> {}', link, label, at)
 
     # --- pages ---
 

@@ -31,9 +31,10 @@ HEAVY = ("draft", "result", "console", "config", "params")
 RELATED = ("action", "version", "agent", "started_by", "conversation", "credential")
 
 SUCCESS = Q(state=State.SUCCEEDED)
-SAID_NO = Q(result__success=False)
+SAID_NO = Q(result__contains={"success": False})
+SAID_NOTHING = Q(result__isnull=True)
 OUTCOMES = {
-    "succeeded": ("Succeeded", SUCCESS & ~SAID_NO | SUCCESS & Q(result=None)),
+    "succeeded": ("Succeeded", SUCCESS & (SAID_NOTHING | ~SAID_NO)),
     "reported": ("Reported failure", SUCCESS & SAID_NO),
     "failed": ("Any failure", Q(state__in=(State.FAILED, State.INTERRUPTED)) | SUCCESS & SAID_NO),
     "thrown": ("Threw an error", Q(state=State.FAILED, kind="thrown")),

@@ -85,8 +85,10 @@ def _number(request: HttpRequest, name: str, otherwise: int) -> int:
 
 
 def difference(old: ActionVersion | None, new: ActionVersion, part: str) -> list[Line]:
-    """What changed, with three lines around it; nothing where nothing did."""
-    before, after = (_text(version, part).splitlines() if version else [] for version in (old, new))
+    """What changed, with three lines around it; nothing where nothing did. The first version is shown as it is."""
+    if old is None:
+        return [Line("same", line) for line in _text(new, part).splitlines()]
+    before, after = (_text(version, part).splitlines() for version in (old, new))
     return list(_lines(difflib.unified_diff(before, after, lineterm="", n=3)))
 
 
