@@ -9,7 +9,10 @@ from pathlib import Path
 
 from django.db import connection
 
+from tests.ordinary import as_ordinary_user
+
 ROOT = Path(__file__).resolve().parent.parent
+QUEUES = "interactive,deliveries,actions,rules"
 
 
 def database_url() -> str:
@@ -22,13 +25,26 @@ def database_url() -> str:
 class Worker:
     """One worker process (not forked further: its pool is threads). Ends only itself."""
 
-    def __init__(self, *, log: Path, inspector_origin: str = "", threads: int = 8, **env: str) -> None:
+    def __init__(
+        self, *, log: Path, inspector_origin: str = "", threads: int = 8, is_ordinary: bool = False, **env: str
+    ) -> None:
         self.inspector_origin = inspector_origin
         self.log = log
         settings = {"DATABASE_URL": database_url(), "INSPECTOR_ORIGIN": inspector_origin, **env}
-        command = [sys.executable, "-m", "celery", "-A", "chatzuri", "worker", "-Q", "interactive,deliveries,actions,rules"]
+        command = [
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "chatzuri",
+            "worker",
+            "-Q",
+            "interactive,deliveries,actions,rules",
+        ]
         command += ["--pool", "threads", "-c", str(threads), "-n", f"test-{time.monotonic_ns()}@%h", "-l", "INFO"]
         command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+        if is_ordinary:
+            command = as_ordinary_user(command)
         self.process = subprocess.Popen(
             command, cwd=ROOT, env={**os.environ, **settings}, stdout=log.open("ab"), stderr=subprocess.STDOUT
         )
