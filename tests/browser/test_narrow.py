@@ -6,8 +6,9 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page
 
+from agents.models import ActionRun, ToolCall
 from tests.agents.rows import make_call
-from tests.factories import make_bin, make_credential, make_team, make_user
+from tests.factories import install, make_action, make_bin, make_credential, make_team, make_user
 from webhooks.models import Replay
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -20,7 +21,15 @@ def addresses(team: Any) -> list[str]:
     now = timezone.now()
     replay = Replay.objects.create(team=team, endpoint=call.delivery.endpoint, accepted_from=now, accepted_to=now)
     ranged = "accepted_from=2020-01-01T00:00&accepted_to=2090-01-01T00:00&outcomes=delivered&outcomes=no_answer"
+    action, run, held = action_rows(team, call)
     return [
+        *(f"agents/customaction/{page}" for page in ("", "add/", "library/", "library/signed-post/")),
+        f"agents/customaction/library/?agent={call.agent.pk}",
+        f"agents/customaction/{action.pk}/change/",
+        f"agents/customaction/{action.pk}/versions/",
+        "agents/actionrun/",
+        f"agents/actionrun/{run.pk}/change/",
+        f"agents/toolcall/{held.pk}/change/",
         "",
         *(f"{app}/" for app in ("agents/agent", "agents/conversation", "agents/customer", "agents/toolcall")),
         *(f"{app}/" for app in ("webhooks/delivery", "webhooks/endpoint", "webhooks/event", "webhooks/bin")),
@@ -41,6 +50,21 @@ def addresses(team: Any) -> list[str]:
         f"chatzuri/credential/{credential.pk}/change/",
         "does/not/exist/",
     ]
+
+
+def action_rows(team: Any, call: Any) -> tuple[Any, Any, Any]:
+    """An action with long words everywhere, a run of it that failed, and a call that waits for approval."""
+    parameters = [{"name": "a" * 60, "type": "string", "description": "x" * 200, "required": True}]
+    action = make_action(team=team, code="return '" + "x" * 300 + "';\n", parameters=parameters)
+    action.versions.create(number=2, code="return '" + "y" * 300 + "';\n", parameters=[])
+    tool = install(action=action, agent=call.agent)
+    facts = {"state": "failed", "kind": "thrown", "error": "e" * 500, "line": 1, "console": [["log", "c" * 300]]}
+    run = ActionRun.objects.create(team=team, action=action, tool=tool, event=call.delivery.event, **facts)
+    arguments = {"a" * 60: "v" * 300}
+    held = ToolCall.objects.create(
+        agent=call.agent, tool=tool, tool_name=tool.name, key="held", arguments=arguments, status="held"
+    )
+    return action, run, held
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
