@@ -1,16 +1,25 @@
 """A receiver that costs as little as Python allows: one process, raw asyncio, the time of each first byte kept.
 
-`python -m bench.receiver PORT`. Paths: /inspector/hang… never answers, everything else answers 200 at once;
-GET /report gives {webhook-id: [times]} and the number of requests; GET /forget empties it.
+`python -m bench.receiver PORT`. Paths: /inspector/hang… never answers; /inspector/bomb… answers with gzip that unpacks
+to 100 MB, /inspector/endless… with a body that never ends, /inspector/huge… with 5 MB of headers; everything else with
+200 at once. GET /report gives {webhook-id: [times]} and the number of requests; GET /forget empties it.
 """
 
 import asyncio
+import gzip
 import json
 import re
 import sys
 import time
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+BOMB = gzip.compress(bytes(100_000_000))
+HOSTILE = {
+    b"/inspector/bomb": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n" + BOMB,
+    b"/inspector/huge": b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %060000d\r\n" % (n, n) for n in range(90)) + b"\r\n",
+}
+ENDLESS = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+CHUNK = bytes(65536)
 DELIVERY = re.compile(rb"\r\n(?:webhook-id|X-Bench-Id): ([^\r]+)", re.IGNORECASE)
 LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 
@@ -22,6 +31,7 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self.data = b""
         self.at = 0.0
+        self.is_full = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -43,8 +53,24 @@ class Connection(asyncio.Protocol):
         total += 1
         if name := DELIVERY.search(head):
             seen.setdefault(name[1].decode(), []).append(self.at)
-        if not path.startswith(b"/inspector/hang"):
-            self.close(OK)
+        if path.startswith(b"/inspector/endless"):
+            self.transport.write(ENDLESS)  # type: ignore[attr-defined]
+            self.go_on()
+        elif not path.startswith(b"/inspector/hang"):
+            self.close(HOSTILE.get(path.rstrip(b"0123456789"), OK))
+
+    def go_on(self) -> None:
+        """Until the other side hangs up: a chunk whenever there is room for one."""
+        while not self.is_full and not self.transport.is_closing():
+            self.transport.write(CHUNK)  # type: ignore[attr-defined]
+
+    def pause_writing(self) -> None:
+        self.is_full = True
+
+    def resume_writing(self) -> None:
+        self.is_full = False
+        if not self.transport.is_closing():
+            self.go_on()
 
     def close(self, data: bytes) -> None:
         self.transport.write(data)  # type: ignore[attr-defined]

@@ -40,7 +40,8 @@ def commands(*, port: int) -> dict[str, list[str]]:
     return {
         "web": [*web, "--blocking-threads", "16", "--no-ws", "chatzuri.wsgi:application"],
         "worker-interactive": [*worker, "-Q", "interactive", "-c", "8", "-n", "interactive@%h"],
-        "worker-deliveries": [*worker, "-Q", "deliveries,celery", "-c", "2", "-n", "deliveries@%h"],
+        # A flood takes what processor time is left over: the others are asked first.
+        "worker-deliveries": ["nice", "-n", "10", *worker, "-Q", "deliveries,celery", "-c", "2", "-n", "deliveries@%h"],
         "worker-actions": [*worker, "-Q", "actions", "-c", "4", "-n", "actions@%h"],
         "worker-rules": [*worker, "-Q", "rules", "-c", "2", "-n", "rules@%h"],
         "beat": [*celery, "beat", "--loglevel", "WARNING", "--schedule", str(VAR / "beat-schedule"), "--pidfile="],

@@ -75,6 +75,8 @@ class Lane:
                 sent += self._run()
             finally:
                 self._busy.release()
+        if self.slow and sent:
+            wake_drain()  # an endpoint that answers again leaves the rest of its queue to the other lane
         return sent
 
     def _run(self) -> int:
