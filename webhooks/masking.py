@@ -26,6 +26,8 @@ class Masker:
     def __init__(self, secrets: Iterable[str], *, exact: Iterable[str] = ()) -> None:
         self._secrets = tuple(dict.fromkeys(secret for secret in secrets if len(secret) >= SHORTEST))
         self._exact = tuple(dict.fromkeys(value for value in exact if value))
+        # No form is shorter than the secret itself: most answers are, and then no pattern has to be made at all.
+        self._shortest = min((len(value) for value in (*self._secrets, *self._exact)), default=0)
 
     def __repr__(self) -> str:
         return f"<Masker of {len(self._secrets) + len(self._exact)}>"
@@ -36,7 +38,7 @@ class Masker:
 
     def text(self, text: str) -> str:
         """The text with every secret masked; the very same text where there is none."""
-        if not self or not text:
+        if not self or len(text) < self._shortest:
             return text
         given = text.encode(errors="surrogatepass")
         masked = self.data(given)
@@ -44,7 +46,7 @@ class Masker:
 
     def data(self, data: bytes) -> bytes:
         """The same for bytes, whatever they are."""
-        if not self or not data:
+        if not self or len(data) < self._shortest:
             return data
         masked, count = self._pattern.subn(MASK.encode(), data)
         return masked if count else data
@@ -72,7 +74,7 @@ class Masker:
 
     def holds(self, given: str | bytes) -> bool:
         """Whether any of the secrets is in there."""
-        if not self:
+        if not self or len(given) < self._shortest:
             return False
         data = given if isinstance(given, bytes) else given.encode(errors="surrogatepass")
         return self._pattern.search(data) is not None
@@ -104,7 +106,7 @@ class Masker:
         return _LONGEST_SPELLING * max(lengths, default=0)
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=512)
 def _compiled(secrets: tuple[str, ...], exact: tuple[str, ...]) -> re.Pattern[bytes]:
     """One pattern, longest first. Every branch begins with a letter it must find, so most of a text is skipped fast."""
     forms = dict.fromkeys(form for secret in secrets for form in _forms(secret))
