@@ -186,3 +186,26 @@ def test_approve_in_the_playground(page: Page, live_server: Any, live_worker: An
     expect(page.locator("#decisions .cz-badge").first).to_have_text("done")
     expect(page.locator("#chat .ag-system")).to_contain_text("Book it: Done.")
     assert caught.requests.count() == 1
+
+
+def test_the_editor_works_under_a_strict_policy(page: Page, live_server: Any, log_in: Any) -> None:
+    """No inline script or style of ours; `unsafe-eval` is what the theme's own Alpine needs."""
+    log_in(make_user(team=make_team()))
+    policy = "script-src 'self' 'unsafe-eval'; style-src 'self'"
+
+    def add_policy(route: Any) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, headers={**answer.headers, "Content-Security-Policy": policy})
+
+    page.route("**/customaction/add/", add_policy)
+    page.goto(f"{live_server.url}/admin/agents/customaction/add/")
+    page.get_by_role("button", name="Add parameter").click()
+    page.locator("[name=parameter-name]").fill("email")
+    expect(page.locator("[name=value-email]")).to_be_visible()
+    write(page, "return 'styled';")
+    colour = page.locator(".cm-content").evaluate(
+        "node => getComputedStyle(node.querySelector('.cm-line span[class]')).color"
+    )
+    plain = page.locator(".cm-content").evaluate("node => getComputedStyle(node).color")
+    assert colour != plain
+    assert page.locator(".cm-scroller").evaluate("node => getComputedStyle(node).display") == "flex"
