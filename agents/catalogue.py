@@ -31,7 +31,7 @@ CHANNELS = ("api", "website", "whatsapp", "telegram", "messenger", "instagram", 
 class Field:
     """What a rule's row can ask about. `path` is dotted into `data`; `type` says which operators there are.
 
-    Below a path that ends in `.*` stands whatever name the customer's own system gave, for example `lead.answers.budget`.
+    Below a path that ends in `.*` stands whatever name the customer's own system gave, like `lead.answers.budget`.
     """
 
     path: str

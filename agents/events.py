@@ -12,7 +12,7 @@ from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection, transaction
-from django.db.models import FilteredRelation, OuterRef, Q
+from django.db.models import FilteredRelation, OuterRef, Q, QuerySet
 
 from agents import catalogue
 from agents.models import Agent, Conversation, Customer, PendingEvent, SegmentMember, TriggerRule
@@ -22,7 +22,7 @@ from webhooks.models import Event
 logger = logging.getLogger(__name__)
 
 TASK = "agents.tasks.judge_events"
-CUSTOMER = ("public_id", "name", "email", "phone", "country", "plan", "attributes")
+COLUMNS = ("pk", "public_id", "name", "email", "phone", "country", "plan", "attributes", "segment_names")
 LEAD = ("public_id", "name", "email", "phone", "score", "answers", "qualified_at")
 
 
@@ -123,18 +123,21 @@ def _let_rules_judge(agent: Agent, told: Iterable[Event]) -> None:
 # --- the snapshot -----------------------------------------------------------------------------------------------------
 
 
-def snapshots(agent: Agent, customers: Iterable[int]) -> dict[int, dict[str, Any]]:
+def snapshots(agent: Agent, keys: Iterable[int]) -> dict[int, dict[str, Any]]:
     """`{customer: …, lead: …}` as events tell it, by the customer's key; of leads, the one with this agent."""
-    keys = set(customers)
-    if not keys:
-        return {}
-    segments = SegmentMember.objects.filter(customer=OuterRef("pk")).order_by("segment__name").values("segment__name")
-    rows = Customer.objects.filter(pk__in=keys).annotate(
-        segment_names=ArraySubquery(segments),
-        own_lead=FilteredRelation("leads", condition=Q(leads__agent=agent)),
-    )
-    columns = ("pk", *CUSTOMER, "segment_names", *(f"own_lead__{name}" for name in LEAD))
+    rows = _customers(keys).annotate(own_lead=FilteredRelation("leads", condition=Q(leads__agent=agent)))
+    columns = (*COLUMNS, *(f"own_lead__{name}" for name in LEAD))
     return {row["pk"]: {"customer": _customer(row), "lead": _lead(row)} for row in rows.values(*columns)}
+
+
+def customers(keys: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """Customers as events tell of them, by their keys."""
+    return {row["pk"]: _customer(row) for row in _customers(keys).values(*COLUMNS)}
+
+
+def _customers(keys: Iterable[int]) -> QuerySet[Customer]:
+    segments = SegmentMember.objects.filter(customer=OuterRef("pk")).order_by("segment__name").values("segment__name")
+    return Customer.objects.filter(pk__in=set(keys)).annotate(segment_names=ArraySubquery(segments))
 
 
 def _customer(row: dict[str, Any]) -> dict[str, Any]:

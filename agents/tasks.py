@@ -3,7 +3,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from agents import judging, ledger, llm, rehearsing, running, turns
+from agents import ending, judging, ledger, llm, rehearsing, running, turns
 from agents.models import Agent
 from chatzuri import relay
 
@@ -26,6 +26,11 @@ def sweep_turns() -> None:
     running.reap()
     judging.sweep()
     rehearsing.sweep()
+
+
+@shared_task
+def sweep_conversations() -> None:
+    ending.sweep()
 
 
 @shared_task

@@ -41,11 +41,15 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Line:
-    """One message, and what the agent did before it said so."""
+    """One message, and what the agent did before it said so. `unbacked`: words that claim what was not done."""
 
     message: Message
     receipts: list[Receipt] = field(default_factory=list)
     brain: str = ""
+
+    @property
+    def unbacked(self) -> str:
+        return str((self.message.brain or {}).get("unbacked", ""))
 
 
 def calls() -> QuerySet[ToolCall]:

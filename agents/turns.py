@@ -16,9 +16,11 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from agents import history, ledger
+from agents.identity import Identifiers
 from agents.leases import UNFINISHED, Lease, LeaseLost
-from agents.llm import Answer, BrainFailed, Entry, ToolSpec, brain_for, clean
-from agents.models import Agent, Conversation, Customer, Message, ToolCall, Turn
+from agents.llm import Answer, BrainFailed, Entry, ToolSpec, brain_for
+from agents.models import Agent, Customer, ToolCall, Turn
+from agents.speaking import send_out, take_in
 from agents.waking import listen, wake
 from chatzuri import relay
 
@@ -47,31 +49,20 @@ def receive(
     channel: str = "api",
     stream: bool = False,
     customer: Customer | None = None,
+    phone: str = "",
+    email: str = "",
+    session_id: str = "",
 ) -> Turn:
-    """Take a message in: customer, conversation, message and turn in one transaction. A worker is woken after it."""
+    """Take a message in: customer, conversation, message, events and turn in one transaction; then wake a worker.
+
+    `customer` is who writes, where that is known; otherwise they are recognised by their identifiers.
+    """
+    given = Identifiers.read(external_id=external_id, phone=phone, email=email, session_id=session_id)
     with transaction.atomic():
-        who = customer or _customer(agent, external_id)
-        conversation = _open_conversation(agent, who, channel)
-        message = conversation.say(role=Message.Role.CUSTOMER, text=clean(text))
-        turn = Turn.objects.create(conversation=conversation, message=message, is_streamed=stream)
+        message = take_in(agent=agent, text=text, given=given, channel=channel, known=customer)
+        turn = Turn.objects.create(conversation=message.conversation, message=message, is_streamed=stream)
         transaction.on_commit(partial(wake, "agents.tasks.take_turn", turn_id=turn.pk))
     return turn
-
-
-def _customer(agent: Agent, external_id: str) -> Customer:
-    """Without an id of the application's own, everybody is a new customer."""
-    known = clean(external_id)[:200]
-    if not known:
-        return Customer.objects.create(team_id=agent.team_id)
-    return Customer.objects.get_or_create(team_id=agent.team_id, external_id=known)[0]
-
-
-def _open_conversation(agent: Agent, customer: Customer, channel: str) -> Conversation:
-    """Locked, so that messages of one thread get their numbers one after another."""
-    found, _ = Conversation.objects.get_or_create(
-        agent=agent, customer=customer, channel=channel, state=Conversation.State.OPEN
-    )
-    return Conversation.objects.select_for_update().get(pk=found.pk)
 
 
 # --- taking a turn ---------------------------------------------------------------------------------------------------
@@ -227,9 +218,7 @@ class Work:
     def finish(self, ending: Ending) -> None:
         """Reply and end in one transaction, and only while the lease holds."""
         with self.lease.held():
-            reply = self.conversation.say(
-                role=Message.Role.AGENT, text=ending.text, brain=ending.brain or None, tokens=self._tokens()
-            )
+            reply = send_out(self.turn, text=ending.text, brain=ending.brain, tokens=self._tokens())
             Turn.objects.filter(pk=self.turn.pk).update(
                 state=ending.state, ending=ending.word, reply=reply, finished_at=Now(), lease=None, lease_until=None
             )

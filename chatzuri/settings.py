@@ -292,6 +292,7 @@ CELERY_BEAT_SCHEDULE = {
     "audit deliveries": {"task": "webhooks.tasks.audit", "schedule": 60.0},
     "hold failing endpoints": {"task": "webhooks.tasks.hold_failing", "schedule": 60.0},
     "sweep turns": {"task": "agents.tasks.sweep_turns", "schedule": 15.0},
+    "sweep conversations": {"task": "agents.tasks.sweep_conversations", "schedule": 60.0},
 }
 
 LOGGING = {

@@ -50,7 +50,7 @@ SELECT state, fault, count(*), (array_agg(public_id ORDER BY id) FILTER (WHERE f
 
 LOST = """
 SELECT count(*), (array_agg(public_id ORDER BY id))[1:%(examples)s] FROM webhooks_event e
-WHERE e.id > %(after)s AND e.id <= %(last)s AND NOT EXISTS (
+WHERE e.id > %(after)s AND e.id <= %(last)s AND e.is_owed AND NOT EXISTS (
     SELECT 1 FROM webhooks_delivery d WHERE d.event_id = e.id)"""
 
 AGES = """

@@ -11,7 +11,8 @@ from typing import Any
 
 from agents.brains import fields, matcher, slots
 from agents.brains.base import Answer, Ask, Entry, OnText, ToolSpec
-from agents.models import Agent
+from agents.models import Agent, Tool
+from agents.phrases import person_wanted
 
 YES = set("yes y yep yeah yup sure ok okay please correct right do ndiyo ndio sawa ya oui si sí ja 是 好 好的".split())
 NO = set("no n nope nah don't dont not hapana tidak non nein 不 不是 没有".split())
@@ -23,6 +24,7 @@ CONTACT_AGAIN = 'I found no e-mail address or phone number in that. Please write
 STOPPED = "Alright, nothing was sent."
 NOTHING_TO_DO = "There is nothing I can do for you here yet."
 GONE = "This is no longer available, so nothing was sent."
+PASSED_ON = "I have noted that you would like to talk to a person. The team sees it with this conversation."
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,8 @@ def _kind() -> dict[str, Any]:
 
 
 def _respond(now: Moment) -> Answer:
+    if person_wanted(now.text, now.agent.escalation_phrases.splitlines()):
+        return _hand_over(now)
     if answers := ANSWERS.get(now.stage):
         if now.tool is None:
             return _say(now, GONE)
@@ -117,6 +121,12 @@ def _respond(now: Moment) -> Answer:
         # Always the same words for the same pick, so that the ledger recognises a second click.
         return _collect(replace(now, about=now.text if now.plain in _words(picked.phrases) else picked.title), picked)
     return _match(now)
+
+
+def _hand_over(now: Moment) -> Answer:
+    """By the agent's tool, if it has it. Without one the message alone has asked for a person."""
+    tool = now.tools.get(Tool.Kind.ESCALATE)
+    return _collect(replace(now, about=now.text), tool) if tool else _say(now, PASSED_ON)
 
 
 def _confirmed(now: Moment, tool: ToolSpec) -> Answer | None:

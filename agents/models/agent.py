@@ -31,6 +31,20 @@ WEBHOOK_SCHEMA = {
     "additionalProperties": False,
 }
 
+ESCALATION_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "reason": {"type": "string", "maxLength": 500, "description": "Why a person is needed, in one sentence."},
+        "summary": {
+            "type": "string",
+            "maxLength": 4000,
+            "description": "What the person should know: what was asked, what was tried, what you would do next.",
+        },
+    },
+    "required": ["reason"],
+    "additionalProperties": False,
+}
+
 
 class Agent(models.Model):
     """A chat agent: what it is told, which brain it thinks with, and (through Tool) what it may do."""
@@ -214,7 +228,7 @@ class Tool(models.Model):
         """
         if self.kind == self.Kind.CUSTOM_ACTION:
             return parameters.schema(self.declared())
-        return WEBHOOK_SCHEMA
+        return ESCALATION_SCHEMA if self.kind == self.Kind.ESCALATE else WEBHOOK_SCHEMA
 
     def declared(self) -> list[dict[str, Any]]:
         """The parameters of the action that is installed here, as they are now."""
@@ -225,4 +239,6 @@ class Tool(models.Model):
         if self.action is not None:
             return f"{self.title}. {self.action.description} {self.when_to_use}".strip()[:1000]
         head = "Sends one HTTP POST with your JSON to the system this business connected. It is sent at most once."
+        if self.kind == self.Kind.ESCALATE:
+            head = "Asks a person of the team to take over this conversation."
         return f"{self.title}. {head} {self.when_to_use}".strip()[:1000]
