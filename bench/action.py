@@ -53,7 +53,7 @@ class Team:
     def example(self) -> float:
         from agents.library import READY
 
-        code = READY["webhook"].code
+        code = READY["post-json"].code
         params = {"email": "ada@example.com", "conversation_id": "cnv_bench"}
         took, run = self.run(code, params=params, credential=self.credential)
         assert run["result"] == {"success": True}, run
