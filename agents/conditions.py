@@ -14,8 +14,10 @@ from agents.comparing import written
 
 MOST_ROWS = 50
 MOST_MEMBERS = 100
+MOST_FAULTS = 50
 LONGEST_PATH = 200
 LONGEST_VALUE = 1000
+LONGEST_NUMBER = 40
 LONGEST_FOUND = 200
 LONGEST_SPAN = timedelta(days=3660)
 UNITS = ("minutes", "hours", "days")
@@ -48,16 +50,18 @@ WORDS: dict[str, tuple[str, str]] = {
     "in_segment": ("include the segment", "do not include the segment"),
     "is_known": ("is known", "is not known"),
 }
-# Below these, customers' own forms and systems name the keys.
-_FREE = ("answers", "attributes")
+# Below a field whose path ends like this, customers' own forms and systems name the keys, and types are not known.
+FREE = ".*"
 _ANY_TYPE = "any"
 _EVERY_OPERATOR = tuple(operator for operator in WORDS if operator != "in_segment")
 _GATHER: dict[str, Callable[[Iterable[bool]], bool]] = {"all": all, "any": any}
+# What stands in an explanation for what is not shown.
+_MORE, _OBJECT, _LIST = "…", "{…}", "[…]"
 _ROW_KEYS = {"field", "operator", "value", "not"}
 
 
 class Field(Protocol):
-    """What has to be known of a field: where it stands in `data`, and a key of `OPERATORS`."""
+    """What has to be known of a field: where it stands in `data`, and its type, a key of `OPERATORS`."""
 
     @property
     def path(self) -> str: ...
@@ -103,7 +107,9 @@ def read(raw: Any, fields: Iterable[Field]) -> tuple[dict[str, Any], list[Fault]
 
 
 def operators(path: str, kind: str) -> tuple[str, ...]:
-    """What can be asked of a field of this type; segments can be asked for one more thing."""
+    """What can be asked of a field of the catalogue; segments can be asked for one more thing."""
+    if path.endswith(FREE) or kind == _ANY_TYPE:
+        return _EVERY_OPERATOR
     return ("in_segment", *OPERATORS[kind]) if path == SEGMENTS else OPERATORS[kind]
 
 
@@ -111,7 +117,8 @@ class _Reading:
     """One pass over a condition: it collects the faults and counts the rows."""
 
     def __init__(self, kinds: Mapping[str, str]) -> None:
-        self.kinds = kinds
+        self.kinds = {path: kind for path, kind in kinds.items() if not path.endswith(FREE)}
+        self.free = [path.removesuffix("*") for path in kinds if path.endswith(FREE)]
         self.faults: list[Fault] = []
         self.rows = 0
 
@@ -144,7 +151,7 @@ class _Reading:
         kind = self._kind(field)
         if kind is None:
             return self._refuse(f"{at}/field", "Choose a field of this event.")
-        allowed = _EVERY_OPERATOR if kind == _ANY_TYPE else operators(str(field), kind)
+        allowed = operators(str(field), kind)
         if operator not in allowed:
             return self._refuse(f"{at}/operator", f"Choose one of {', '.join(allowed)}.")
         if not isinstance(negated, bool):
@@ -158,15 +165,13 @@ class _Reading:
     def _kind(self, path: Any) -> str | None:
         if not isinstance(path, str) or len(path) > LONGEST_PATH:
             return None
-        return self.kinds.get(path) or (_ANY_TYPE if self._is_free(path.split(".")) else None)
-
-    def _is_free(self, parts: list[str]) -> bool:
-        """Any key may be asked for below the answers and attributes of what the event tells of."""
-        is_below = len(parts) > 2 and parts[1] in _FREE and all(map(str.strip, parts))
-        return is_below and any(known.startswith(f"{parts[0]}.") for known in self.kinds)
+        if any(path.startswith(start) and path[len(start) :].strip() for start in self.free):
+            return _ANY_TYPE
+        return self.kinds.get(path)
 
     def _refuse(self, pointer: str, detail: str) -> dict[str, Any]:
-        self.faults.append(Fault(pointer, detail))
+        if len(self.faults) < MOST_FAULTS:
+            self.faults.append(Fault(pointer, detail))
         return {}
 
 
@@ -198,6 +203,8 @@ def _read_text(raw: Any) -> str:
 def _read_number(raw: Any) -> int | float:
     if (found := comparing.number(raw)) is None:
         raise _Unfit("Give a number, for example 70.")
+    if abs(found) >= 10**LONGEST_NUMBER:
+        raise _Unfit(f"Give a number of at most {LONGEST_NUMBER} digits.")
     return found
 
 
@@ -356,11 +363,13 @@ def _value_in_words(operator: str, value: Any) -> str:
 
 
 def _in_words(value: Any) -> str:
+    if value is None:
+        return "null"
     if isinstance(value, str):
-        return f"'{value}'"
+        return value if value in (_MORE, _OBJECT, _LIST) else f"'{value}'"
     if isinstance(value, list):
         return f"[{', '.join(map(_in_words, value))}]"
-    return written(value) or "…"
+    return written(value) or _MORE
 
 
 def _shown(found: Any) -> Any:
@@ -370,25 +379,25 @@ def _shown(found: Any) -> Any:
     if isinstance(found, list):
         return _shown_members(found)
     if isinstance(found, dict):
-        return "{…}"
+        return _OBJECT
     text = written(found)
-    return found if text is not None and len(text) <= LONGEST_FOUND else _cut(text or "…")
+    return found if found is None or (text is not None and len(text) <= LONGEST_FOUND) else _cut(text or _MORE)
 
 
 def _shown_members(found: list[Any]) -> list[Any]:
     shown: list[Any] = []
     room = LONGEST_FOUND
     for member in found:
-        one = "[…]" if isinstance(member, list) else _shown(member)
+        one = _LIST if isinstance(member, list) else _shown(member)
         room -= len(str(one)) + 2
         if room < 0:
-            return [*shown, "…"]
+            return [*shown, _MORE]
         shown.append(one)
     return shown
 
 
 def _cut(text: str) -> str:
-    cut = text if len(text) <= LONGEST_FOUND else text[: LONGEST_FOUND - 1] + "…"
+    cut = text if len(text) <= LONGEST_FOUND else text[: LONGEST_FOUND - 1] + _MORE
     if cut.isascii() and "\0" not in cut:
         return cut
     # Neither half characters nor U+0000 can be kept in PostgreSQL.
