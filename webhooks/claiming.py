@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.transaction import TransactionManagementError
 
 from chatzuri.fields import NotReadable
@@ -184,11 +184,15 @@ def _committed(statements: str, arguments: Mapping[str, Any]) -> list[tuple[Any,
         raise TransactionManagementError(
             "A claim must be on disk before anything is sent: claim outside of transactions."
         )
-    with connection.cursor() as cursor:
-        cursor.execute(statements, arguments)
-        while cursor.nextset():
-            pass
-        return cursor.fetchall()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statements, arguments)
+            while cursor.nextset():
+                pass
+            return cursor.fetchall()
+    except (OperationalError, InterfaceError):
+        connection.close()  # a broken one would stay broken; whoever claims next gets a new one
+        raise
 
 
 @dataclass(frozen=True)

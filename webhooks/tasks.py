@@ -1,7 +1,8 @@
 from typing import Any
 
 from celery import shared_task
-from celery.signals import worker_shutting_down
+from celery.signals import task_failure, worker_shutting_down
+from django.db import close_old_connections
 
 from webhooks import auditing, lanes, recording, replaying, sending
 from webhooks.models import Delivery
@@ -51,6 +52,12 @@ def replay(*, replay_id: int) -> None:
 @shared_task
 def hold_failing() -> None:
     recording.hold_failing()
+
+
+@task_failure.connect
+def _leave_broken_connections(**_: Any) -> None:
+    """A connection outlives its task. One that broke would make every later task of this thread fail as well."""
+    close_old_connections()
 
 
 @worker_shutting_down.connect
