@@ -114,23 +114,32 @@ def _numbers(holds: Callable[[Any, Any], bool]) -> Test:
     return lambda found, value, _: _compared(number(found), value, holds)
 
 
-def _is(found: Any, value: Any, _: datetime) -> bool | None:
-    """The value's own type says as what the two are compared."""
+def _reading(value: Any) -> tuple[Callable[[Any], Any], Any]:
+    """The value's own type says as what the two are read."""
     if isinstance(value, bool):
-        return _compared(boolean(found), value, eq)
-    if isinstance(value, str):
-        return _compared(folded(found), folded(value), eq)
-    return _compared(number(found), value, eq)
+        return boolean, value
+    return (folded, folded(value)) if isinstance(value, str) else (number, value)
 
 
-def _is_one_of(found: Any, value: Any, at: datetime) -> bool | None:
-    answers = {_is(found, member, at) for member in value}
+def _is(found: Any, value: Any, _: datetime) -> bool | None:
+    read, wanted = _reading(value)
+    return _compared(read(found), wanted, eq)
+
+
+def _is_one_of(found: Any, value: Any, _: datetime) -> bool | None:
+    read_as: dict[Callable[[Any], Any], Any] = {}
+    answers = set()
+    for read, wanted in map(_reading, value):
+        if read not in read_as:
+            read_as[read] = read(found)  # once, however many there are to choose from
+        answers.add(_compared(read_as[read], wanted, eq))
     return True if True in answers else False if False in answers else None
 
 
-def _contains(found: Any, value: Any, at: datetime) -> bool | None:
+def _contains(found: Any, value: Any, _: datetime) -> bool | None:
     if isinstance(found, list):
-        return any(_is(member, value, at) for member in found)
+        read, wanted = _reading(value)
+        return any(read(member) == wanted for member in found)
     return _compared(folded(found), folded(value), contains)
 
 
