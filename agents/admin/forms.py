@@ -183,7 +183,7 @@ class InstallForm(forms.ModelForm):
         label="Configuration",
         required=False,
         help_text="A JSON object of fixed values for this agent, which the code reads as config. Not for secrets.",
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4, "data-json": "", "spellcheck": "false"}),
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4, "spellcheck": "false"}),
     )
 
     class Meta:

@@ -11,6 +11,7 @@ from tests.factories import install, make_action, make_agent, make_bin, make_cre
 from webhooks.models import Delivery
 
 pytestmark = pytest.mark.django_db(transaction=True)
+CODE = ".ac-code .cm-content"
 SECRET = "a-planted-shared-secret-7261"
 WITH_A_BUG = """\
 console.log('going to tell', params.email);
@@ -28,7 +29,7 @@ MENDED = WITH_A_BUG.replace("tolowercase", "toLowerCase")
 
 def write(page: Page, code: str) -> None:
     """As a person would: click into the editor, select all, and type over it."""
-    page.locator(".cm-content").click()
+    page.locator(CODE).click()
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.insert_text(code)
 
@@ -63,7 +64,7 @@ def test_write_test_mend_install_chat(page: Page, live_server: Any, live_worker:
     expect(page.locator(".cm-failed")).to_contain_text("tolowercase")
     expect(page.locator("#test-result")).to_contain_text("nothing was sent")
     page.get_by_role("button", name="Go to line 2").click()
-    expect(page.locator(".cm-activeLine")).to_contain_text("tolowercase")
+    expect(page.locator(".ac-code .cm-activeLine")).to_contain_text("tolowercase")
     assert caught.requests.count() == 0
 
     write(page, MENDED)
@@ -144,9 +145,9 @@ def test_what_was_inserted_can_be_taken_back(page: Page, live_server: Any, log_i
     log_in(make_user(team=make_team()))
     page.goto(f"{live_server.url}/admin/agents/customaction/add/")
     page.locator("#snippets").select_option(label="POST signed with HMAC (crypto.subtle)")
-    expect(page.locator(".cm-content")).to_contain_text("crypto.subtle.sign")
-    page.locator(".cm-content").press("ControlOrMeta+z")
-    expect(page.locator(".cm-content")).not_to_contain_text("crypto.subtle.sign")
+    expect(page.locator(CODE)).to_contain_text("crypto.subtle.sign")
+    page.locator(CODE).press("ControlOrMeta+z")
+    expect(page.locator(CODE)).not_to_contain_text("crypto.subtle.sign")
 
 
 def test_without_scripts_the_code_is_written_in_a_plain_field(browser: Any, live_server: Any, client: Any) -> None:
@@ -203,9 +204,15 @@ def test_the_editor_works_under_a_strict_policy(page: Page, live_server: Any, lo
     page.locator("[name=parameter-name]").fill("email")
     expect(page.locator("[name=value-email]")).to_be_visible()
     write(page, "return 'styled';")
-    colour = page.locator(".cm-content").evaluate(
-        "node => getComputedStyle(node.querySelector('.cm-line span[class]')).color"
-    )
-    plain = page.locator(".cm-content").evaluate("node => getComputedStyle(node).color")
+    colour = page.locator(CODE).evaluate("node => getComputedStyle(node.querySelector('.cm-line span[class]')).color")
+    plain = page.locator(CODE).evaluate("node => getComputedStyle(node).color")
     assert colour != plain
-    assert page.locator(".cm-scroller").evaluate("node => getComputedStyle(node).display") == "flex"
+    assert page.locator(".ac-code .cm-scroller").evaluate("node => getComputedStyle(node).display") == "flex"
+
+
+def test_code_can_be_tried_before_it_has_a_title(page: Page, live_server: Any, log_in: Any) -> None:
+    log_in(make_user(team=make_team()))
+    page.goto(f"{live_server.url}/admin/agents/customaction/add/")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator("#test-result")).to_contain_text("queued")
+    expect(page.locator("#test-result")).to_contain_text("No worker has come yet")

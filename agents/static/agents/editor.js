@@ -72,6 +72,7 @@ window.ChatzuriEditors = (() => {
           CodeMirror.syntaxHighlighting(colours),
           EditorView.lineWrapping,
           EditorView.contentAttributes.of({ "aria-label": label }),
+          EditorView.editorAttributes.of({ class: field.rows < 8 ? "cm-short" : "" }),
           EditorState.readOnly.of(field.readOnly),
           EditorView.updateListener.of((update) => {
             if (!update.docChanged) return;
@@ -81,7 +82,6 @@ window.ChatzuriEditors = (() => {
         ],
       }),
     });
-    if (field.rows < 8) view.dom.classList.add("cm-short");
     field.hidden = true;
     if (field.labels) [...field.labels].forEach((each) => each.addEventListener("click", (event) => { event.preventDefault(); view.focus(); }));
     const editor = {
