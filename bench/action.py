@@ -53,9 +53,9 @@ class Team:
     def example(self) -> float:
         from agents.library import READY
 
-        code = READY["post-json"].code
+        ready = READY["post-json"]
         params = {"email": "ada@example.com", "conversation_id": "cnv_bench"}
-        took, run = self.run(code, params=params, credential=self.credential)
+        took, run = self.run(ready.code, parameters=ready.parameters, params=params, credential=self.credential)
         assert run["result"] == {"success": True}, run
         return took
 
