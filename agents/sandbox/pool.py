@@ -37,6 +37,18 @@ class Pool:
         self._reset()
         _POOLS.add(self)
 
+    def _reset(self) -> None:
+        self._changed = threading.Condition()
+        self._wake_up = self._waker = -1
+        self._keeper: threading.Thread | None = None
+        self._starting: dict[Child, Reader] = {}
+        self._ready: deque[Child] = deque()
+        self._buried: list[Child] = []
+        self._litters: list[Litter] = []
+        self._waiting = 0
+        self._failures, self._failure, self._paused_until = 0, "", 0.0
+        self._is_closed = False
+
     def run(self, job: Job, fetcher: Fetcher, *, seconds: float = 10.0, limits: Limits = LIMITS) -> Result:
         """Run the job once. Never raises for anything the code does.
 
@@ -238,18 +250,6 @@ class Pool:
         self._wake_up = self._waker = -1
 
     # --- forks
-
-    def _reset(self) -> None:
-        self._changed = threading.Condition()
-        self._wake_up = self._waker = -1
-        self._keeper: threading.Thread | None = None
-        self._starting: dict[Child, Reader] = {}
-        self._ready: deque[Child] = deque()
-        self._buried: list[Child] = []
-        self._litters: list[Litter] = []
-        self._waiting = 0
-        self._failures, self._failure, self._paused_until = 0, "", 0.0
-        self._is_closed = False
 
     def forget(self) -> None:
         """In a forked process: the sandboxes belong to the parent. Only copies of its pipes are closed here."""

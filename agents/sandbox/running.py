@@ -183,7 +183,7 @@ class Run:
         ended = self.child.wait(min(LAST_BREATH, max(0.0, self.deadline - monotonic())))
         self.child.kill()
         code = self.child.reap() if ended else None
-        self.outcome = outcomes.died(code, self.child.errors, elapsed=elapsed, cpu_seconds=CPU_SECONDS)
+        self.outcome = outcomes.died(code, bytes(self.child.errors), elapsed=elapsed, cpu_seconds=CPU_SECONDS)
 
     def _result(self, took: float) -> Result:
         assert self.outcome is not None
