@@ -2,6 +2,7 @@
 
 import json
 import re
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +246,17 @@ def test_naming_something_large_very_often_is_refused_and_not_cut(leaf):
     envelope = ENVELOPE | {"data": {"text": "x" * 200_000}}
     with pytest.raises(bodies.BodyRefused, match="larger than 256 KB"):
         payloads.render([leaf] * 500, envelope)
+
+
+def test_what_will_be_refused_is_not_built_first():
+    envelope = ENVELOPE | {"data": {"text": "x" * 200_000}}
+    tracemalloc.start()
+    try:
+        with pytest.raises(bodies.BodyRefused):
+            payloads.render("{{ text }}," * 500, envelope)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000  # all of it would be a hundred million
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_body_that_would_be_too_deep_is_refused():
