@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
 from agents import deciding, payloads, predicates
@@ -246,6 +246,9 @@ class Bench:
                     was_live=is_live,
                     delivery=delivery,
                 )
+        except IntegrityError:
+            # The outbox held it again (a restored backup, say): what was fired is not fired twice.
+            return replace(verdict, outcome=Outcome.NOT_FIRST, memory=before)
         except (bodies.BodyRefused, NotReadable) as trouble:
             lines = [*verdict.lines, {"trouble": str(trouble)[:300]}]
             return replace(verdict, outcome=Outcome.FAULTY, lines=lines, memory=before)

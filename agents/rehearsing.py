@@ -7,7 +7,7 @@ memory is empty where the days begin.
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from agents import deciding, predicates
+from agents import catalogue, conditions, deciding, predicates
 from agents.deciding import Draft, Fact, Memory, Verdict
 from agents.judging import fact_of
 from agents.models import Agent, Rehearsal, TriggerRule
@@ -68,7 +68,14 @@ class Play:
 def begin(
     *, agent: Agent, draft: Draft, rule: TriggerRule | None = None, days: int = 30, created_by: Any = None
 ) -> Rehearsal:
-    """Start a rehearsal in the background. With a `rule`, it says what would change against what is saved."""
+    """Start a rehearsal in the background. With a `rule`, it says what would change against what is saved.
+
+    Raises `ValueError` for a condition that no rule could be saved with.
+    """
+    condition, faults = conditions.read(draft.condition, catalogue.EVENTS[draft.event_type].fields)
+    if faults:
+        raise ValueError("; ".join(map(str, faults)))
+    draft = replace(draft, condition=condition)
     with transaction.atomic():
         rehearsal = Rehearsal.objects.create(
             team=agent.team, agent=agent, rule=rule, draft=asdict(draft), days=days, created_by=created_by
