@@ -47,7 +47,7 @@ class Identifiers:
 
         What is no number or no address is left out.
         """
-        return cls(clean(external_id)[:200], slots.phone(phone), _email(email), clean(session_id)[:100])
+        return cls(clean(external_id)[:200], _phone(phone), _email(email), clean(session_id)[:100])
 
     @classmethod
     def of(cls, customer: Customer) -> "Identifiers":
@@ -65,6 +65,12 @@ class Identifiers:
 
 NAMES = tuple(each.name for each in fields(Identifiers))
 NOTHING = Identifiers()
+
+
+def _phone(text: str) -> str:
+    """In a field of its own a number needs no mark of one: any digits of a possible length are it."""
+    digits = "".join(filter(str.isdecimal, text)) if not any(map(str.isalpha, text)) else ""
+    return slots.phone(text) or (digits if 7 <= len(digits) <= 15 and digits.isascii() else "")
 
 
 def _email(text: str) -> str:
@@ -120,7 +126,7 @@ def recognise(agent: Agent, told: Told, *, known: Customer | None = None) -> Rec
 
 
 def _recognise(agent: Agent, told: Told, known: Customer | None) -> Recognised:
-    who = _kept(known) if known else _found(agent, told)
+    who = standing(known) if known else _found(agent, told)
     if who is None:
         return _made(agent, told)
     new = told.new_for(who)
@@ -132,7 +138,7 @@ def _recognise(agent: Agent, told: Told, known: Customer | None) -> Recognised:
     who, others = locked[who.pk], [locked[one.pk] for one in others]
     if told.new_for(who) != new:
         raise _Moved
-    return _learn(agent, who, others, new, told)
+    return _learn(agent, who, others, told)
 
 
 def _says_more(new: Identifiers, who: Customer) -> bool:
@@ -173,11 +179,11 @@ def _matching(agent: Agent, wanted: Identifiers) -> list[Customer]:
     rank = {
         row.pk: next(n for n, (name, value) in enumerate(given.items()) if getattr(row, name) == value) for row in rows
     }
-    kept = [_kept(row) for row in sorted(rows, key=lambda row: rank[row.pk])]
-    return list({row.pk: row for row in kept}.values())
+    found = [standing(row) for row in sorted(rows, key=lambda row: rank[row.pk])]
+    return list({row.pk: row for row in found}.values())
 
 
-def _kept(customer: Customer) -> Customer:
+def standing(customer: Customer) -> Customer:
     """The row that stands for this person now."""
     while customer.merged_into_id is not None:
         customer = Customer.objects.get(pk=customer.merged_into_id)
@@ -214,14 +220,14 @@ def _locked(rows: Iterable[Customer]) -> dict[int, Customer]:
 # --- learning ---------------------------------------------------------------------------------------------------------
 
 
-def _learn(agent: Agent, who: Customer, others: list[Customer], new: Identifiers, told: Told) -> Recognised:
+def _learn(agent: Agent, who: Customer, others: list[Customer], told: Told) -> Recognised:
     happenings = []
     for other in others:
         kept, gone = _in_order(who, other)
         changed = _merge(agent, kept, gone, who, told)
         happenings.append(Happening("customer.updated", {"changed": changed, "merged": gone.public_id}, customer=kept))
         who = kept
-    values: dict[str, Any] = new.given() | _details(who, told)
+    values: dict[str, Any] = told.new_for(who).given() | _details(who, told)
     changed = [name for name, value in values.items() if getattr(who, name) != value]
     if changed:
         for name in changed:

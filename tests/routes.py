@@ -39,6 +39,11 @@ def api_paths(rows: dict[str, Any]) -> list[str]:
         "action_id": rows["customaction"].public_id,
         "run_id": rows["actionrun"].public_id,
         "number": "1",
+        "conversation_id": rows["conversation"].public_id,
+        "customer_id": rows["customer"].public_id,
+        "escalation_id": rows["escalation"].public_id,
+        "lead_id": rows["lead"].public_id,
+        "message_id": rows["message"].public_id,
     }
     paths = []
     for route in [r for r in routes() if r.startswith("api/v1/") and "<" in r]:

@@ -67,6 +67,9 @@ def theirs() -> dict[str, Any]:
     )
     action = make_action(team=team, title="alpha-action", code="return 'alpha-code';")
     run = agents.ActionRun.objects.create(team=team, action=action, result={"words": "alpha-result"})
+    lead = agents.Lead.objects.create(agent=agent, customer=conversation.customer, name="alpha-lead")
+    escalation = agents.Escalation.objects.create(conversation=conversation, trigger="api", reason="alpha-reason")
+    rows |= {"message": message, "lead": lead, "escalation": escalation}
     rows |= {"customaction": action, "actionversion": action.current, "actionrun": run}
     rows |= {"delivery": delivery, "event": delivery.event, "toolcall": call, "customer": conversation.customer}
     return rows
@@ -157,6 +160,18 @@ def test_every_api_route_answers_404_for_another_teams_ids(theirs):
             assert response["Content-Type"].startswith("application/problem+json")
             assert_silent(path, response)
     assert snapshot() == before
+
+
+def test_every_api_list_is_silent_about_other_teams(theirs):
+    client = Client(headers={"Authorization": f"Bearer {make_api_key(team=make_team(name='Beta'))}"})
+    lists = [route for route in routes() if route.startswith("api/v1/") and "<" not in route and route not in PUBLIC]
+    ids = [row.public_id for row in theirs.values() if hasattr(row, "public_id")]
+    assert len(lists) >= 4
+    for route in lists:
+        response = client.get(f"/{route}", {"agentId": theirs["agent"].public_id})
+        assert response.status_code in (200, 404, 405), f"{route} answered {response.status_code}"
+        assert_silent(route, response)
+        assert not any(public_id in response.content.decode() for public_id in ids), route
 
 
 def test_another_teams_id_reads_like_an_unknown_one(theirs):

@@ -1,6 +1,21 @@
 from django.urls import path
 
-from agents.api import action_tests, actions, approvals, chat, credentials, installs, runs, tools
+from agents.api import (
+    action_tests,
+    actions,
+    approvals,
+    chat,
+    conversations,
+    credentials,
+    customers,
+    event_types,
+    feedback,
+    installs,
+    leads,
+    lists,
+    runs,
+    tools,
+)
 
 urlpatterns = [
     path("agents/<str:agent_id>/chat", chat.Chat.as_view(), name="api-chat"),
@@ -43,4 +58,41 @@ urlpatterns = [
     path("runs", runs.RunList.as_view(), name="api-runs"),
     path("runs/<str:run_id>", runs.RunDetail.as_view(), name="api-run"),
     path("credentials", credentials.Credentials.as_view(), name="api-credentials"),
+    path("events", event_types.EventTypes.as_view(), name="api-event-types"),
+    path("agents/<str:agent_id>/leads", leads.Leads.as_view(), name="api-leads"),
+    path("agents/<str:agent_id>/leads/<str:lead_id>/qualify", leads.LeadQualify.as_view(), name="api-lead-qualify"),
+    path("agents/<str:agent_id>/customers", customers.Customers.as_view(), name="api-customers"),
+    path("agents/<str:agent_id>/customers/<str:customer_id>", customers.CustomerDetail.as_view(), name="api-customer"),
+    path(
+        "agents/<str:agent_id>/messages/<str:message_id>/feedback",
+        feedback.MessageFeedback.as_view(),
+        name="api-feedback",
+    ),
+    path(
+        "agents/<str:agent_id>/conversations/<str:conversation_id>/end",
+        conversations.ConversationEnd.as_view(),
+        name="api-conversation-end",
+    ),
+    path(
+        "agents/<str:agent_id>/conversations/<str:conversation_id>/reopen",
+        conversations.ConversationReopen.as_view(),
+        name="api-conversation-reopen",
+    ),
+    path(
+        "agents/<str:agent_id>/conversations/<str:conversation_id>/escalate",
+        conversations.ConversationEscalate.as_view(),
+        name="api-conversation-escalate",
+    ),
+    path(
+        "agents/<str:agent_id>/escalations/<str:escalation_id>/accept",
+        conversations.EscalationAccept.as_view(),
+        name="api-escalation-accept",
+    ),
+    path(
+        "agents/<str:agent_id>/escalations/<str:escalation_id>/resolve",
+        conversations.EscalationResolve.as_view(),
+        name="api-escalation-resolve",
+    ),
+    path("get-leads", lists.GetLeads.as_view(), name="api-get-leads"),
+    path("get-conversations", lists.GetConversations.as_view(), name="api-get-conversations"),
 ]
