@@ -57,7 +57,8 @@ _ENVIRONMENT = {
 @cache
 def command() -> tuple[str, ...]:
     """The sandbox's command line. Its code is part of it, so that the process need not read any file of ours."""
-    code = base64.b64encode((HERE / "bootstrap.mjs").read_bytes()).decode()
+    halves = [(HERE / name).read_bytes() for name in ("realm.mjs", "bootstrap.mjs")]
+    code = base64.b64encode(b"\n".join(halves)).decode()
     try:
         program = find_deno_bin()
     except FileNotFoundError:

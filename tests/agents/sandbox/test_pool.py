@@ -249,6 +249,20 @@ def test_a_greedy_run_steps_back(make: Callable[..., Pool]) -> None:
     assert niceness == [5, 15 - before]
 
 
+def test_greedy_runs_do_not_slow_their_neighbours_down(make: Callable[..., Pool]) -> None:
+    pool = make(2)
+    run(pool)
+    with ThreadPoolExecutor(2) as threads:
+        greedy = [threads.submit(run, pool, "for (;;);", 4.0) for _ in range(2)]
+        time.sleep(1.0)
+        wait_until(lambda: len(pool._ready) == 2)
+        neighbour = run(pool)
+
+        assert not any(future.done() for future in greedy)
+        assert neighbour.value == 1 and neighbour.milliseconds < 1000
+        assert [future.result().kind for future in greedy] == ["timeout"] * 2
+
+
 def test_a_forked_process_gets_sandboxes_of_its_own() -> None:
     script = """
 import os, sys
