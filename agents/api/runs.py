@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,7 +21,11 @@ from webhooks.outcomes import describe
 State = ActionRun.State
 Purpose = ActionRun.Purpose
 PURPOSES = (Purpose.CALL.value, Purpose.TEST.value)
-RELATED = ("action", "version", "tool", "credential", "agent", "conversation")
+RELATED = ("action", "version", "credential", "agent", "conversation")
+# A hundred lines must not bring a hundred results of a megabyte with them, only what of each makes its outcome.
+LONG = ("version__code", "draft", "console", "params", "config", "result")
+SAID = {"said_success": F("result__success"), "said_error": F("result__error")}
+LONGEST_ERROR = 2000
 
 
 def runs_of(team: Team) -> QuerySet[ActionRun]:
@@ -33,9 +37,10 @@ class RunList(ApiView):
     @extend_schema(**runs_docs.LIST)
     def get(self, request: Request) -> Response:
         known = runs_of(self.team)
-        rows = self._chosen(request, known).select_related(*RELATED).defer("version__code", "draft", "console")
+        rows = self._chosen(request, known).select_related(*RELATED).defer(*LONG).annotate(**SAID)
         page, cursor = paging.page(request, rows, within=known)
-        return Response({"runs": [summary(run) for run in page], "next_cursor": cursor})
+        lines = [summary(run, {"success": run.said_success, "error": run.said_error}) for run in page]
+        return Response({"runs": lines, "next_cursor": cursor})
 
     def _chosen(self, request: Request, rows: QuerySet[ActionRun]) -> QuerySet[ActionRun]:
         asked = request.query_params
@@ -60,34 +65,34 @@ class RunDetail(ApiView):
 # --- rendering -------------------------------------------------------------------------------------------------------
 
 
-def outcome_of(run: ActionRun) -> str | None:
+def outcome_of(run: ActionRun, result: Any) -> str | None:
     """A word for programs; null until it is over. A failure that the code reported itself is one of its own."""
     if not run.is_finished:
         return None
     if run.state != State.SUCCEEDED:
         return run.kind or run.state
-    return "reported_failure" if reported_failure(run.result) else "returned"
+    return "reported_failure" if reported_failure(result) else "returned"
 
 
-def error_of(run: ActionRun) -> dict[str, Any] | None:
-    outcome = outcome_of(run)
+def error_of(run: ActionRun, result: Any) -> dict[str, Any] | None:
+    outcome = outcome_of(run, result)
     if outcome in (None, "returned"):
         return None
     if outcome == "reported_failure":
-        words = dict(run.result or {}).get("error")
-        message = words if isinstance(words, str) else ""
+        words = result.get("error")
+        message = words[:LONGEST_ERROR] if isinstance(words, str) else ""
         return {"kind": outcome, "message": message or "The action gave no reason.", "line": None}
     return {"kind": outcome, "message": run.error, "line": run.line}
 
 
-def summary(run: ActionRun) -> dict[str, Any]:
-    """A line of the list. Needs RELATED loaded."""
+def summary(run: ActionRun, result: Any) -> dict[str, Any]:
+    """A line of the list. Needs RELATED loaded; of `result` it reads `success` and `error`."""
     return {
         "id": run.public_id,
         "purpose": run.purpose,
         "state": run.state,
-        "outcome": outcome_of(run),
-        "error": error_of(run),
+        "outcome": outcome_of(run, result),
+        "error": error_of(run, result),
         "action": {"id": run.action.public_id, "name": run.action.name} if run.action else None,
         "version": run.version.number if run.version else None,
         "agent_id": run.agent.public_id if run.agent else None,
@@ -100,7 +105,7 @@ def summary(run: ActionRun) -> dict[str, Any]:
 
 
 def detail(run: ActionRun) -> dict[str, Any]:
-    return summary(run) | {
+    return summary(run, run.result) | {
         "params": run.params,
         "result": run.result,
         "console": [{"level": level, "text": text} for level, text in run.console],

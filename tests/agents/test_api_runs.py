@@ -239,6 +239,30 @@ def test_runs_are_chosen_by_action_agent_state_and_purpose(api, team):
 
 
 @pytest.mark.parametrize(
+    ("result", "outcome", "message"),
+    [
+        ({"success": True, "data": "x" * 9000}, "returned", None),
+        ({"success": False, "error": "no such list"}, "reported_failure", "no such list"),
+        ({"success": False, "error": {"deep": 1}}, "reported_failure", "The action gave no reason."),
+        ({"success": 0}, "returned", None),
+        ({}, "returned", None),
+        (None, "returned", None),
+        ([1, 2], "returned", None),
+        ("success", "returned", None),
+        (False, "returned", None),
+    ],
+)
+def test_the_list_tells_an_outcome_as_the_run_does_and_leaves_the_result(api, team, result, outcome, message):
+    run = make_run(team=team, result=result)
+    with CaptureQueriesContext(connection) as asked:
+        [line] = api.get("/api/v1/runs").json()["runs"]
+    detail = api.get(f"/api/v1/runs/{run.public_id}").json()
+    assert (line["outcome"], line["error"] and line["error"]["message"]) == (outcome, message)
+    assert line == {name: detail[name] for name in line}
+    assert not any('"agents_actionrun"."result",' in query["sql"] for query in asked)
+
+
+@pytest.mark.parametrize(
     "query", ["state=done", "purpose=check", "limit=0", "limit=101", "limit=x", "cursor=run_0", "cursor=%00"]
 )
 def test_a_parameter_that_is_not_right_is_named(api, query):
