@@ -13,14 +13,18 @@ from typing import Any
 
 import pytest
 import redis
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from agents.models import Conversation, ToolCall, Turn
+from agents import running
+from agents.models import ActionRun, Conversation, ToolCall, Turn
 from chatzuri.models import ApiKey, Credential, Membership
 from tests.agents.scripted_model import Answers, ScriptedModel, calls, says
 from tests.factories import (
     PASSWORD,
+    install,
+    make_action,
     make_agent,
     make_api_key,
     make_bin,
@@ -166,6 +170,8 @@ def run_through(rows: dict[str, Any], receiver: Receiver, model: ScriptedModel) 
     rows["turn"] = Turn.objects.order_by("pk").first()
     rows["toolcall"] = ToolCall.objects.get()
     rows["delivery"] = Delivery.objects.get()
+    rows["actionrun"] = run_leaky_action(rows, receiver)
+    rows["customaction"] = rows["actionrun"].action
     rows["event"] = rows["delivery"].event
     rows["replay"] = Replay.objects.create(
         team=rows["team"], endpoint=rows["endpoint"], accepted_from=timezone.now(), accepted_to=timezone.now()
@@ -177,6 +183,39 @@ def run_through(rows: dict[str, Any], receiver: Receiver, model: ScriptedModel) 
         yield text_of(client.post(path, b"{broken", content_type="application/json"))
     yield text_of(client.get("/api/v1/deliveries"))
     yield text_of(client.get("/api/v1/schema"))
+
+
+LEAKY = """
+console.log('all of it', credentials, btoa(credentials.secret), encodeURIComponent(credentials.webhook_url));
+const options = { method: 'POST', headers: { 'X-Secret': credentials.secret }, body: JSON.stringify(credentials) };
+const r = await fetch(config.url + '?key=' + credentials.secret, options);
+console.error(await r.text());
+throw new Error(`${credentials.secret} and ${credentials.webhook_url}`);
+"""
+
+
+def run_leaky_action(rows: dict[str, Any], receiver: Receiver) -> ActionRun:
+    """An action that says its credential in every way it has, and fetches from a receiver that echoes it."""
+    team, credential = rows["team"], rows["endpoint"].credential
+    Credential.objects.filter(pk=credential.pk).update(hosts="127.0.0.1")
+    action = make_action(team=team, code=LEAKY)
+    tool = install(action=action, agent=rows["agent"], credential=credential, config={"url": receiver.url})
+    with transaction.atomic():
+        run = running.accept(
+            running.Wanted(
+                team=team,
+                action=action,
+                version=action.current,
+                tool=tool,
+                credential=credential,
+                config=tool.config,
+                agent=tool.agent,
+            )
+        )
+    done = running.wait(run, timeout=60)
+    assert (done.kind, done.line) == ("thrown", 6)
+    assert VALUES["webhook"]["secret"] in str(receiver.requests[-1].headers)
+    return done
 
 
 def read_pages(rows: dict[str, Any]) -> Iterator[str]:
