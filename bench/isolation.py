@@ -75,15 +75,16 @@ def flood(receiver: stage.Receiver, *, count: int) -> tuple[list[float], list[fl
     return before, waits(receiver, during, set(during))
 
 
-def workers(queues: str, threads: int) -> stage.Workers:
-    return stage.Workers(app="chatzuri", count=1, queues=queues, pool=["--pool", "threads", "-c", str(threads)])
+def workers(queues: str, threads: int, niceness: int = 0) -> stage.Workers:
+    pool = ["--pool", "threads", "-c", str(threads)]
+    return stage.Workers(app="chatzuri", count=1, queues=queues, pool=pool, niceness=niceness)
 
 
 def main() -> None:
     seconds, rate, crowd = SCALES[stage.arguments().scale]
     with stage.running(stage.Receiver()) as receiver:
         stage.prepare(receiver)
-        interactive, deliveries = partial(workers, "interactive", 8), partial(workers, "deliveries,celery", 2)
+        interactive, deliveries = partial(workers, "interactive", 8), partial(workers, "deliveries,celery", 2, 10)
         with stage.running(interactive()), stage.running(deliveries()):
             steady(stage.make_endpoints(receiver=receiver, count=4, name="warm"), seconds=3, rate=rate)
             alone = phase(receiver, hanging=0, name="alone", seconds=seconds, rate=rate)

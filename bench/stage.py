@@ -63,9 +63,12 @@ def prepare(receiver: Receiver) -> None:
 class Workers:
     """`count` worker processes of one Celery app; `cpu()` is what they used so far, in seconds."""
 
-    def __init__(self, *, app: str, count: int, queues: str, pool: Sequence[str], **env: str) -> None:
+    def __init__(
+        self, *, app: str, count: int, queues: str, pool: Sequence[str], niceness: int = 0, **env: str
+    ) -> None:
         self.processes = []
-        command = [sys.executable, "-m", "celery", "-A", app, "worker", "-Q", queues, *pool, "-l", "WARNING"]
+        command = ["nice", "-n", str(niceness), sys.executable, "-m", "celery", "-A", app]
+        command += ["worker", "-Q", queues, *pool, "-l", "WARNING"]
         command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         for number in range(count):
             self.processes.append(
