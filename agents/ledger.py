@@ -8,7 +8,6 @@ worker that dies leaves either nothing at all or a delivery whose outcome can be
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -19,12 +18,13 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from agents import budgets
-from agents.arguments import NotJson, digest, faults, read
+from agents.arguments import digest
 from agents.models import Agent, Conversation, Intent, Message, Tool, ToolCall, Turn
-from agents.parameters import FILLED
+from agents.telling import tell
 from agents.tools import PREPARE, RUN, left
 from agents.tools.failures import ToolFailed
 from agents.waking import listen, wake
+from agents.wishes import Wish, read_wish
 from chatzuri import relay
 
 Status = ToolCall.Status
@@ -42,21 +42,6 @@ class NotWaiting(Exception):
 
 class InsideTransaction(RuntimeError):
     """A tool was to run inside a transaction; whatever it sends must be on disk first."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What was asked for, read and judged, before anything is written down."""
-
-    agent: Agent
-    tool: Tool | None
-    tool_name: str
-    arguments: dict[str, Any]
-    refusal: str = ""
-
-    @property
-    def digest(self) -> str:
-        return digest(self.arguments)
 
 
 # --- for everybody ---------------------------------------------------------------------------------------------------
@@ -131,11 +116,6 @@ def wait(begun: ToolCall, *, timeout: float = 15) -> ToolCall:
     return _loaded(begun.pk)
 
 
-def find_tool(agent: Agent, name: str) -> Tool | None:
-    """Looked up at call time, so that a tool that is switched off stops at once, in open conversations too."""
-    return agent.tools.on().filter(name=name).select_related("endpoint__credential", "credential").first()
-
-
 def is_error(done: ToolCall) -> bool:
     return bool((done.result or {}).get("is_error", done.status in (Status.FAILED, Status.REFUSED)))
 
@@ -148,7 +128,7 @@ def rehearse(
     conversation: Conversation | None = None,
 ) -> ToolCall:
     """What would happen, without a row and without a delivery. The call that comes back is not saved."""
-    wish = _wish(agent, tool_name, arguments)
+    wish = read_wish(agent, tool_name, arguments)
     would = ToolCall(
         agent=agent, conversation=conversation, tool=wish.tool, tool_name=wish.tool_name, arguments=wish.arguments
     )
@@ -173,7 +153,7 @@ def begin(
     reason: str = "",
 ) -> ToolCall:
     """Write the call down with its decision: refused, a repeat, or a delivery that is ready to be sent."""
-    wish = _wish(agent, tool_name, arguments)
+    wish = read_wish(agent, tool_name, arguments)
     with transaction.atomic():
         row = ToolCall(
             agent=agent,
@@ -190,28 +170,6 @@ def begin(
             return _the_same(known, wish)
         _decide(row, wish)
     return row
-
-
-def _wish(agent: Agent, tool_name: str, raw: str | Mapping[str, Any]) -> Wish:
-    name = tool_name[:200]
-    tool = find_tool(agent, name)
-    try:
-        arguments = read(raw)
-    except NotJson as error:
-        return Wish(agent, tool, name, {"unreadable": str(raw)[:2000]}, f"The arguments do not fit: {error}.")
-    arguments = {name: value for name, value in arguments.items() if not _is_filled(tool, name)}
-    if tool is None:
-        kept = {} if faults(arguments, {}) else arguments
-        return Wish(agent, None, name, kept, f"There is no tool {name!r}, or it is switched off. Nothing was sent.")
-    if found := faults(arguments, tool.schema()):
-        kept = {} if faults(arguments, {}) else arguments
-        return Wish(agent, tool, name, kept, f"The arguments do not fit: {'; '.join(map(str, found))}")
-    return Wish(agent, tool, name, arguments)
-
-
-def _is_filled(tool: Tool | None, name: str) -> bool:
-    """Whether the conversation says this value: then whatever a model says instead is left aside."""
-    return name in FILLED and tool is not None and any(one["name"] == name for one in tool.declared())
 
 
 def _write_down(row: ToolCall) -> ToolCall | None:
@@ -270,11 +228,14 @@ def _hold(row: ToolCall) -> None:
     row.status = Status.HELD
     row.result = {"text": HELD, "structured": {"success": False, "outcome": "held"}, "is_error": False}
     row.save(update_fields=["status", "result"])
+    tell(row)
 
 
 def _refuse(row: ToolCall, sentence: str, *, outcome: str = "refused", **facts: Any) -> None:
     structured = {"success": False, "outcome": outcome, **facts}
-    row.finish(status=Status.REFUSED, result={"text": sentence, "structured": structured, "is_error": True})
+    with transaction.atomic():
+        if row.finish(status=Status.REFUSED, result={"text": sentence, "structured": structured, "is_error": True}):
+            tell(row)
 
 
 def _locked_intent(row: ToolCall, tool: Tool, arguments_digest: str) -> Intent:
@@ -372,6 +333,7 @@ def complete(begun: ToolCall) -> ToolCall:
         result = RUN[begun.tool.kind](begun)
         with transaction.atomic():
             if begun.finish(status=Status.FIRED if result.success else Status.FAILED, result=result.as_json()):
+                tell(begun)
                 _tell_conversation(begun)
     relay.tell(f"call:{begun.public_id}", {"type": "done", "status": begun.status})
     return begun

@@ -11,7 +11,7 @@ from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from agents import arguments, ledger
+from agents import arguments, ledger, wishes
 from agents.api import tools_docs
 from agents.api.base import AgentView, conversation_of, too_many, unfit
 from agents.api.dialects import DIALECTS, version
@@ -89,7 +89,7 @@ def is_known(request: Request | HttpRequest, etag: str) -> bool:
 
 def tool_named(agent: Agent, name: str) -> Tool:
     """A tool that is switched off is as good as none: it stops at once, for everybody."""
-    tool = ledger.find_tool(agent, name) if name.isprintable() else None
+    tool = wishes.find_tool(agent, name) if name.isprintable() else None
     if tool is None:
         raise exceptions.NotFound("This agent has no tool with this name that is switched on.")
     return tool
