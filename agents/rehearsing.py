@@ -118,7 +118,7 @@ class _Alone:
     def __enter__(self) -> bool:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", self.arguments)
-            self.held = bool(cursor.fetchone()[0])  # type: ignore[index]
+            self.held = bool(cursor.fetchone()[0])
         return self.held
 
     def __exit__(self, *_: object) -> None:

@@ -35,7 +35,7 @@ def save(rule: TriggerRule, *, starts_anew: bool = False) -> str:
         raise RuleRefused(faults)
     warning = _check_script(rule)
     with transaction.atomic():
-        if rule.pk is None:
+        if rule._state.adding:
             _take_place(rule)
         rule.fault = ""
         rule.save()
@@ -52,7 +52,7 @@ def check(rule: TriggerRule) -> list[Fault]:
     rule.condition, faults = conditions.read(rule.condition or {}, kind.fields)
     found = [Fault(f"/condition{fault.pointer}", fault.detail) for fault in faults]
     if rule.payload is not None:
-        rule.payload, faults = payloads.read(rule.payload)
+        rule.payload, faults = payloads.read(rule.payload, kind.schema["properties"])
         found += [Fault(f"/payload{fault.pointer}", fault.detail) for fault in faults]
     if len(rule.predicate.encode(errors="replace")) > MOST_SCRIPT:
         found.append(Fault("/predicate", f"The JavaScript is longer than {MOST_SCRIPT // 1024} KB. Shorten it."))
