@@ -60,7 +60,12 @@ class Pool:
         taken = self._take()
         if isinstance(taken, Result):
             return taken
-        return Run(taken, job, fetcher, seconds, limits, self._bury).execute()
+        try:
+            run = Run(taken, job, fetcher, seconds, limits, self._bury)
+        except OSError:
+            self._bury(taken)
+            raise
+        return run.execute()
 
     def close(self) -> None:
         """Kills what is ready, and waits a while for the runs that are under way."""

@@ -7,9 +7,12 @@ import base64
 import json
 import os
 import select
+import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -190,6 +193,53 @@ def test_a_program_that_is_not_there_is_no_sandbox() -> None:
     with pytest.raises(SandboxUnavailable, match="No such file"):
         litter.start()
     litter.close()
+
+
+def said_by(*program: str) -> str:
+    litter = Litter(relaxed=False, size=1, program=program)
+    child = litter.start()
+    try:
+        return listen(child).decode() or child.errors.decode()
+    finally:
+        child.kill()
+        child.reap()
+        litter.close()
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_sandbox_has_no_pipe_of_its_neighbours(victim: int) -> None:
+    """Neither of one that was started before nor of one after it: else the end of that one would not be seen."""
+    litter = Litter(relaxed=False, size=2)
+    children = [litter.start(), litter.start()]
+    try:
+        dead = children[victim]
+        assert [listen_once(child) for child in children] == [True, True]
+        os.kill(dead.pid, signal.SIGKILL)
+        assert dead.wait(5)
+        assert dead.read() == b""
+        with pytest.raises(BrokenPipeError):
+            os.write(dead.stdin, b"x")
+    finally:
+        for child in children:
+            child.kill()
+            child.reap()
+        litter.close()
+
+
+def listen_once(child: Child) -> bool:
+    """Whether it says that it is ready."""
+    poll = select.poll()
+    poll.register(child.stdout, select.POLLIN)
+    return bool(poll.poll(10_000)) and b"ready" in (child.read() or b"")
+
+
+def test_the_program_may_lie_where_nobody_may_look(tmp_path: Path) -> None:
+    """A checkout in the home of root: opened as root, and run as nobody."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    shutil.copy2(command()[0], closed / "deno")
+
+    assert said_by(str(closed / "deno"), "--version").startswith("deno ")
 
 
 def test_nothing_of_the_host_is_in_the_command() -> None:
