@@ -1,5 +1,6 @@
 """Fetches as the host of a sandbox makes them: begun, performed, finished."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from webhooks.fetching import Begun, Finished, Performed, Refused, Source
 from webhooks.models import Delivery, Event
 
 RUN = "run_06fhnk8z5vqkq3k2w9r1x0c4ta"
+PLAIN = "planted-secret-0123"
 
 
 def make_source(*, team: Team | None = None, secrets: Iterable[str] = (), hosts: Iterable[str] = ()) -> Source:
@@ -60,3 +62,17 @@ def complete(begun: Begun | Refused, *, seconds: float = 5) -> Fetched:
 
 def row(public_id: str) -> Delivery:
     return Delivery.objects.select_related("attempt", "event", "endpoint").get(public_id=public_id)
+
+
+def answer(status: str, *headers: str, body: bytes = b"") -> bytes:
+    """The bytes of an answer; `status` with its reason phrase."""
+    lines = [f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}", "", ""]
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
+def everything_kept(got: Fetched) -> str:
+    """Whatever the log has of it, in one text to search in."""
+    delivery, attempt = got.delivery, got.delivery.attempt
+    kept = [delivery.url, delivery.headers, delivery.event.data, attempt.request_headers, attempt.response_headers]
+    kept += [attempt.detail, bytes(delivery.body).decode(), bytes(attempt.response_body).decode()]
+    return json.dumps(kept)
