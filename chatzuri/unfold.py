@@ -13,9 +13,18 @@ SIDEBAR = (
         (
             ("Agents", "smart_toy", "agents.agent"),
             ("Custom actions", "code_blocks", "agents.customaction"),
+            ("Trigger rules", "rule", "agents.triggerrule"),
             ("Conversations", "forum", "agents.conversation"),
             ("Tool calls", "bolt", "agents.toolcall"),
             ("Action runs", "terminal", "agents.actionrun"),
+        ),
+    ),
+    (
+        "Audience",
+        (
+            ("Customers", "person", "agents.customer"),
+            ("Segments", "groups", "agents.segment"),
+            ("Word lists", "match_word", "agents.wordlist"),
         ),
     ),
     (

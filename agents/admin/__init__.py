@@ -3,6 +3,10 @@
 from agents.admin.actions import CustomActionAdmin
 from agents.admin.agent import AgentAdmin
 from agents.admin.history import ConversationAdmin, CustomerAdmin, ToolCallAdmin
+from agents.admin.rehearsals import RehearsalAdmin
+from agents.admin.rule_audience import SegmentAdmin, WordListAdmin
+from agents.admin.rule_history import EvaluationAdmin
+from agents.admin.rules import TriggerRuleAdmin
 from agents.admin.runs import ActionRunAdmin
 
 __all__ = [
@@ -11,5 +15,10 @@ __all__ = [
     "ConversationAdmin",
     "CustomActionAdmin",
     "CustomerAdmin",
+    "EvaluationAdmin",
+    "RehearsalAdmin",
+    "SegmentAdmin",
     "ToolCallAdmin",
+    "TriggerRuleAdmin",
+    "WordListAdmin",
 ]

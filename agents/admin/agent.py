@@ -10,6 +10,8 @@ from unfold.decorators import display
 from agents.admin.brain_test import BrainTest
 from agents.admin.forms import AgentForm
 from agents.admin.playground import Playground
+from agents.admin.rule_history import RuleEvents
+from agents.admin.rule_list import RulesTab
 from agents.admin.tools import ToolsPage
 from agents.models import Agent, Tool
 from chatzuri.admin import TeamScopedAdmin
@@ -18,7 +20,7 @@ LANGUAGE_MODEL_FIELDS = ["llm_base_url", "llm_model", "new_api_key", "forget_api
 
 
 @admin.register(Agent)
-class AgentAdmin(BrainTest, ToolsPage, Playground, TeamScopedAdmin):
+class AgentAdmin(BrainTest, ToolsPage, RulesTab, RuleEvents, Playground, TeamScopedAdmin):
     """An agent, in tabs: Settings is Django's own form, the other tabs are pages beside it."""
 
     form = AgentForm
@@ -37,10 +39,12 @@ class AgentAdmin(BrainTest, ToolsPage, Playground, TeamScopedAdmin):
             {"fields": ["brain", *LANGUAGE_MODEL_FIELDS]},
         ),
         (None, {"fields": ["instructions"]}),
+        ("Leads", {"fields": ["lead_fields", "qualifying_score"]}),
+        ("People and silence", {"fields": ["escalation_phrases", "idle_minutes"]}),
     ]
 
     class Media:
-        css = {"all": ["agents/agents.css", "agents/actions.css"]}
+        css = {"all": ["agents/agents.css", "agents/actions.css", "agents/rules.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
         on = Count("tools", filter=Q(tools__is_active=True))
@@ -59,7 +63,8 @@ class AgentAdmin(BrainTest, ToolsPage, Playground, TeamScopedAdmin):
         return agent.is_active
 
     def get_urls(self) -> list[URLPattern]:
-        return [*self.brain_test_urls(), *self.tools_urls(), *self.playground_urls(), *super().get_urls()]
+        tabs = [*self.tools_urls(), *self.rules_urls(), *self.event_urls(), *self.playground_urls()]
+        return [*self.brain_test_urls(), *tabs, *super().get_urls()]
 
     def save_model(self, request: HttpRequest, obj: Agent, form: Any, change: bool) -> None:
         """A new agent has its `webhook_trigger` from the start, switched off."""

@@ -8,6 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminRadioSelectWidget,
@@ -28,6 +29,8 @@ from webhooks.models import Endpoint
 
 LANGUAGE_MODEL = "Language model: any server that speaks the OpenAI format. Messages of your customers are sent to it."
 
+LEAD_FIELDS = [("name", "Name"), ("email", "E-mail address"), ("phone", "Phone number")]
+
 
 class AgentForm(forms.ModelForm):
     """The stored model key is never shown, and is only ever sent to the address it was typed for."""
@@ -39,10 +42,19 @@ class AgentForm(forms.ModelForm):
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
     )
     forget_api_key = forms.BooleanField(label="Forget the stored key", required=False, widget=UnfoldBooleanWidget)
+    lead_fields = forms.MultipleChoiceField(
+        label="A lead is complete when these are known",
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="With none of them: an e-mail address or a phone number.",
+    )
 
     class Meta:
         model = Agent
-        fields = ["name", "instructions", "greeting", "brain", "llm_base_url", "llm_model", "max_steps", "is_active"]
+        fields = [
+            *("name", "instructions", "greeting", "brain", "llm_base_url", "llm_model", "max_steps", "is_active"),
+            *("lead_fields", "qualifying_score", "escalation_phrases", "idle_minutes"),
+        ]
         widgets = {"brain": UnfoldAdminRadioSelectWidget(radio_style=2)}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -52,6 +64,8 @@ class AgentForm(forms.ModelForm):
         self.has_stored_key = bool(stored)
         if "brain" not in self.fields:
             return  # A page that may only be looked at has no fields.
+        self.fields["idle_minutes"].required = False
+        self.fields["lead_fields"].choices = lead_choices(self.instance)  # type: ignore[attr-defined]
         self.fields["brain"].choices = [  # type: ignore[attr-defined]
             (Agent.Brain.OFFLINE, OfflineBrain.describe()),
             (Agent.Brain.LANGUAGE_MODEL, LANGUAGE_MODEL),
@@ -63,6 +77,11 @@ class AgentForm(forms.ModelForm):
         )
         if not stored:
             self.fields["forget_api_key"].widget = forms.HiddenInput()
+
+    def clean_idle_minutes(self) -> int:
+        """Emptied: as it was."""
+        minutes = self.cleaned_data["idle_minutes"]
+        return int(self.instance.idle_minutes if minutes is None else minutes)
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
@@ -82,6 +101,12 @@ class AgentForm(forms.ModelForm):
             self.instance.llm_api_key = ""
         agent: Agent = super().save(commit)
         return agent
+
+
+def lead_choices(agent: Agent) -> list[tuple[str, str]]:
+    """What we know of by name, and whatever answers of a form the API asked for."""
+    others = [(name, f"the answer “{name}”") for name in agent.lead_fields or [] if name not in dict(LEAD_FIELDS)]
+    return [*LEAD_FIELDS, *others]
 
 
 def origin(url: str) -> str:

@@ -4,6 +4,9 @@ A web thread only writes the turn down and reads what a worker made of it; it op
 """
 
 import secrets
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +17,10 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 
 from agents import llm, turns
+from agents.admin import rule_facts
+from agents.admin.rule_facts import Fact
 from agents.models import Agent, Conversation, Message, Turn
-from agents.transcripts import Decision, decisions, lines
+from agents.transcripts import Decision, Receipt, decisions, lines
 
 if TYPE_CHECKING:
     from chatzuri.admin import TeamScopedAdmin as Base
@@ -25,6 +30,8 @@ else:
 CHANNEL = "playground"
 LONGEST = 4000
 PATIENCE = timedelta(seconds=5)
+# How far back among the agent's newest facts those of a turn are looked for.
+LOOKED_AT = 200
 
 
 def visitor(request: HttpRequest, agent: Agent) -> str:
@@ -70,7 +77,7 @@ class Playground(Base):
             longest=LONGEST,
             lines=lines(conversation) if conversation else [],
             waiting=[_waiting(turn) for turn in reversed(latest) if not _is_over(turn)],
-            decisions=decisions(latest),
+            decisions=sights(agent, latest),
         )
         return TemplateResponse(request, "admin/agents/playground/page.html", context)
 
@@ -85,7 +92,12 @@ class Playground(Base):
         if not agent.is_active:
             return HttpResponse("This agent is not active.", status=422, content_type="text/plain")
         turn = turns.receive(agent=agent, text=text, external_id=visitor(request, agent), channel=CHANNEL)
-        context = {"agent": agent, "message": turn.message, "waiting": _waiting(turn), "decision": decisions([turn])[0]}
+        context = {
+            "agent": agent,
+            "message": turn.message,
+            "waiting": _waiting(turn),
+            "decision": sights(agent, [turn])[0],
+        }
         return render(request, "admin/agents/playground/said.html", context)
 
     def start_over_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
@@ -109,10 +121,10 @@ class Playground(Base):
     def decision_view(self, request: HttpRequest, object_id: int, turn_id: int) -> HttpResponse:
         """What the agent decided in one turn; 204 while it is what the page shows already."""
         agent, turn = self._turn(request, object_id, turn_id)
-        decision = decisions([turn])[0]
+        decision = sights(agent, [turn])[0]
         if request.GET.get("version") == decision.version and not decision.is_settled:
             return HttpResponse(status=204)
-        context = {"agent": agent, "decision": decision, "said": after_approval(decision)}
+        context = {"agent": agent, "decision": decision, "said": after_approval(decision.decision)}
         return render(request, "admin/agents/playground/decision.html", context)
 
     def _turn(self, request: HttpRequest, object_id: int, turn_id: int) -> tuple[Agent, Turn]:
@@ -121,6 +133,55 @@ class Playground(Base):
             raise Http404
         turns_here = Turn.objects.filter(conversation__agent=agent, conversation__channel=CHANNEL)
         return agent, get_object_or_404(turns_here.select_related("reply", "message"), pk=turn_id)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What the right side shows of one turn: what the agent decided, what happened, and what the rules said of it."""
+
+    decision: Decision
+    facts: list[Fact]
+
+    @property
+    def turn(self) -> Turn:
+        return self.decision.turn
+
+    @property
+    def receipts(self) -> list[Receipt]:
+        return self.decision.receipts
+
+    @property
+    def brain(self) -> str:
+        return self.decision.brain
+
+    @property
+    def waits_for_a_person(self) -> bool:
+        return self.decision.waits_for_a_person
+
+    @property
+    def is_settled(self) -> bool:
+        return self.decision.is_settled and all(fact.is_settled for fact in self.facts)
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the page has to change. A fact that no rule listens to comes with a change of the turn."""
+        heard = (fact.version for fact in self.facts if fact.said or fact.waits)
+        return "-".join([self.decision.version, *heard]).replace(" ", "_")
+
+
+def sights(agent: Agent, shown: Sequence[Turn]) -> list[Sight]:
+    """One a turn of the same conversation, in the order given. What happened belongs to the turn that came before."""
+    if not shown:
+        return []
+    conversation = shown[0].conversation
+    later = conversation.turns.filter(pk__gte=min(turn.pk for turn in shown)).order_by("pk")
+    starts = list(later.values_list("pk", "message__created_at"))
+    events = rule_facts.of_conversation(agent, conversation.public_id, since=starts[0][1], limit=LOOKED_AT)
+    facts: dict[int, list[Fact]] = defaultdict(list)
+    for fact in rule_facts.told(events):
+        began = [key for key, at in starts if at <= fact.event.occurred_at]
+        facts[began[-1]].append(fact)
+    return [Sight(decision, facts[decision.turn.pk]) for decision in decisions(shown)]
 
 
 def after_approval(decision: Decision) -> list[Message]:
