@@ -42,7 +42,7 @@ from webhooks.models import Delivery, Replay
 pytestmark = pytest.mark.django_db(transaction=True)
 
 VALUES = {
-    "webhook": {"webhook_url": "https://receiver.example/planted-url-01", "secret": "planted-shared-02"},
+    "webhook": {"webhook_url": "https://receiver.example/hooks/planted-url-01", "secret": "planted-shared-02"},
     "http_api_key": {"api_key": "planted-api-key-03"},
     "http_bearer_token": {"bearer_token": "planted-bearer-04"},
     "http_basic_auth": {"username": "someone", "password": "planted-basic-05", "api_url": "https://a.example/"},
