@@ -30,6 +30,7 @@ class RunFetcher:
             caused_by=run.public_id,
             secrets=secrets,
             hosts=hosts,
+            methods=run.credential.allowed_methods() if run.credential else None,
             headers=_headers_of(run),
         )
 

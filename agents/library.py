@@ -93,7 +93,8 @@ READY: dict[str, ReadyAction] = {
         ReadyAction(
             slug="hubspot-contact",
             title="Save a contact in HubSpot",
-            summary="Creates the contact, or updates it where HubSpot knows the e-mail address, and says which.",
+            summary="Creates the contact, or updates it where HubSpot knows the e-mail address, and says which. "
+            "Its credential must be allowed to write.",
             name="save_hubspot_contact",
             description="Saves a customer as a contact in HubSpot, or updates the contact with that e-mail address. "
             "Use it once a customer has given the address and agreed to be contacted.",
@@ -111,7 +112,8 @@ READY: dict[str, ReadyAction] = {
         ReadyAction(
             slug="airtable-row",
             title="Add a row to Airtable",
-            summary="Adds a record to a table; config.fields maps our values to the names of your columns.",
+            summary="Adds a record to a table; config.fields maps our values to the names of your columns. "
+            "Its credential must be allowed to write.",
             name="add_airtable_row",
             description="Adds a customer and what they want to the team's table. Use it once a customer has said "
             "what they need and how to reach them.",
@@ -139,7 +141,8 @@ READY: dict[str, ReadyAction] = {
         ReadyAction(
             slug="notion-page",
             title="Make a page in Notion",
-            summary="Makes a page in a database that you connected to your Notion integration.",
+            summary="Makes a page in a database that you connected to your Notion integration. "
+            "Its credential must be allowed to write.",
             name="make_notion_page",
             description="Makes a page in the team's Notion database about something to follow up. Use it when a "
             "customer asks for something that the team has to do later.",

@@ -76,22 +76,36 @@ def field_of(kind: str, name: str) -> CredentialField:
     return known.get(name, CredentialField(name, name.replace("_", " ").capitalize()))
 
 
+# What a profile means for requests: looking up is reading, removing needs full access.
+METHODS: dict[str, tuple[str, ...]] = {
+    "read_only": ("GET", "HEAD", "OPTIONS"),
+    "read_write": ("GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"),
+    "full_access": ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"),
+}
 # The fields that hold an address: a secret beside one may be sent to its host.
 ADDRESSES = ("webhook_url", "api_url")
 
 
 def hosts_of(kind: str, values: Mapping[str, str], typed: str = "") -> frozenset[str]:
     """The hosts that a credential's secrets may be sent to: its provider's, those of its addresses, those typed."""
-    named = [urlsplit(values[name]).hostname or "" for name in ADDRESSES if values.get(name)]
+    named = [_host_of(values[name]) for name in ADDRESSES if values.get(name)]
     known = KINDS[kind].hosts if kind in KINDS else ()
     return frozenset(host.casefold() for host in (*known, *named, *typed.split()) if host)
 
 
+def _host_of(address: str) -> str:
+    """Empty for what is no address: nothing may be sent there anyway."""
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
+
+
 def tail_of(address: str) -> str:
     """Path and query of an address where they are long enough to be a key: that of a Slack hook is one."""
-    parts = urlsplit(address)
-    tail = parts.path + (f"?{parts.query}" if parts.query else "")
-    return tail if len(tail) >= 16 else ""
+    _, _, rest = address.partition("//")
+    _, slash, tail = rest.partition("#")[0].partition("/")
+    return slash + tail if len(slash + tail) >= 16 else ""
 
 
 def mask(value: str) -> str:

@@ -146,6 +146,12 @@ class Credential(models.Model):
         """Where code that holds this credential may send its secrets to."""
         return credentials.hosts_of(self.kind, self.reveal(), self.hosts)
 
+    def allowed_methods(self) -> frozenset[str] | None:
+        """The HTTP methods that its profile allows; None where its kind has no profile."""
+        if not credentials.KINDS[self.kind].has_profile:
+            return None
+        return frozenset(credentials.METHODS[self.allowed_operations])
+
     def masked(self) -> dict[str, str]:
         """What a page may show: every value masked, secret or not (an address often carries a token)."""
         return {name: credentials.mask(value) for name, value in self.reveal().items()}

@@ -29,8 +29,12 @@ def make_api_key(*, team: Team) -> str:
     return ApiKey(team=team, name=f"key {next(_numbers)}").issue()
 
 
-def make_credential(*, team: Team, kind: str = "webhook", values: dict[str, str] | None = None) -> Credential:
-    credential = Credential(team=team, name=f"credential {next(_numbers)}", kind=kind)
+def make_credential(
+    *, team: Team, kind: str = "webhook", values: dict[str, str] | None = None, **fields: Any
+) -> Credential:
+    """With full access, where its kind has a profile."""
+    fields = {"name": f"credential {next(_numbers)}", "allowed_operations": "full_access"} | fields
+    credential = Credential(team=team, kind=kind, **fields)
     credential.replace_values(values or {"webhook_url": "https://receiver.example/hook"})
     credential.save()
     return credential

@@ -63,7 +63,7 @@ class Receiver:
                 self.end_headers()
                 self.wfile.write(receiver.body)
 
-            do_GET = do_POST = do_PUT = respond
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = respond
 
             def log_message(self, *_: Any) -> None:
                 pass

@@ -49,8 +49,9 @@ _NO_STATUS = "The receiver answered {status}, which is not the status of a finis
 class Source:
     """Who fetches. `event` is the run's, saved together with its first fetch if it is not saved yet.
 
-    `secrets` are masked wherever something is kept, and leave for the host names in `hosts` only. `headers` are the
-    platform's own and win over the code's. `caused_by` is the run's public id.
+    `secrets` are masked wherever something is kept, and leave for the host names in `hosts` only; there, only with one
+    of `methods`, where those are given: the credential's own profile. `headers` are the platform's own and win over the
+    code's. `caused_by` is the run's public id.
     """
 
     team_id: int
@@ -59,6 +60,7 @@ class Source:
     secrets: Sequence[str] = field(repr=False)
     hosts: frozenset[str]
     headers: Mapping[str, str]
+    methods: frozenset[str] | None = None
 
     @cached_property
     def masker(self) -> Masker:
@@ -221,12 +223,21 @@ def _judge(source: Source, asked: Asked, platform: Mapping[str, str]) -> str:
     )
     if destination.host not in source.known_hosts and _holds_secrets(source.masker, asked, destination.url):
         raise http.Blocked("credential_host", _bound_to(source.known_hosts, destination.host))
+    if destination.host in source.known_hosts and source.methods is not None and asked.method not in source.methods:
+        raise http.Blocked("credential_profile", _not_allowed(asked.method, source.methods))
     return destination.url
 
 
 def _holds_secrets(masker: Masker, asked: Asked, url: str) -> bool:
     texts = [asked.url, url, *asked.headers, *asked.headers.values()]
     return masker.holds(asked.body) or any(masker.holds(text) for text in texts)
+
+
+def _not_allowed(method: str, methods: frozenset[str]) -> str:
+    return (
+        f"This credential allows {', '.join(sorted(methods))} only, and not {method}. "
+        "Change what it may do on the credential's page."
+    )
 
 
 def _bound_to(hosts: frozenset[str], host: str) -> str:

@@ -57,7 +57,11 @@ WORDS = {
 
 # What to do about a fetch: it is not sent again from here, and what it asks for stands in the code.
 MIND_TWICE = "Run the action again only if its receiver does not mind a request that it has already seen."
-HOST_MISSING = "Or leave the secret out in the action's code."
+# What a credential forbids is mended there, as the sentence says already; or the code does without.
+OF_THE_CREDENTIAL = {
+    "credential_host": "Or leave the secret out in the action's code.",
+    "credential_profile": "Or let the action's code only read.",
+}
 
 
 def receiver_of(delivery: Delivery) -> str:
@@ -83,7 +87,7 @@ def _advice_to_code(state: State, attempt: Attempt) -> str:
     if state == State.NOT_SENT:
         return "Nothing of this request left this server."
     if state == State.BLOCKED:
-        return HOST_MISSING if attempt.code == "credential_host" else "Mend this in the action's code."
+        return OF_THE_CREDENTIAL.get(attempt.code, "Mend this in the action's code.")
     return _advice_about_status(attempt.status_code) if state == State.REJECTED else ""
 
 

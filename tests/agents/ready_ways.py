@@ -53,7 +53,9 @@ REQUESTS = dict.fromkeys(WAYS, 1) | {"google-sheets-row": 2}
 
 def credential_for(team: Team, slug: str, providers: Providers, *, secret: str = "") -> Credential:
     kind = library.READY[slug].credential_kind
-    credential = Credential(team=team, name=f"{slug} {secret}", kind=kind, hosts="127.0.0.1")
+    credential = Credential(
+        team=team, name=f"{slug} {secret}", kind=kind, hosts="127.0.0.1", allowed_operations="read_write"
+    )
     credential.replace_values(WAYS[slug].values(providers, kind, secret=secret))
     credential.save()
     return credential

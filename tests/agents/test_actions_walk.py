@@ -169,3 +169,33 @@ def test_without_a_worker_the_agent_hears_that_nothing_was_sent(tool, receiver, 
         "Action failed: No worker ran this action. Nothing was sent.",
     )
     assert done.run.state == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("profile", "method", "reaches"),
+    [
+        ("read_only", "GET", True),
+        ("read_only", "POST", False),
+        ("read_write", "POST", True),
+        ("read_write", "DELETE", False),
+        ("full_access", "DELETE", True),
+    ],
+)
+def test_a_provider_s_credential_does_what_its_profile_allows(worker, receiver, profile, method, reaches):
+    team = make_team()
+    values = {"access_token": "a-token-of-the-provider"}
+    credential = make_credential(
+        team=team, kind="hubspot", values=values, hosts="127.0.0.1", allowed_operations=profile
+    )
+    code = f"""
+        const headers = {{"X-Token": credentials.access_token}};
+        const r = await fetch("{receiver.url}", {{method: "{method}", headers}});
+        return r.status;"""
+    tool = install(action=make_action(team=team, code=code), credential=credential, agent=make_agent(team=team))
+    run = ledger.call(agent=tool.agent, tool_name=tool.name, arguments={}, key="k").run
+    if reaches:
+        assert run.state == "succeeded"
+    else:
+        assert "This credential allows" in run.error
+        assert run.event.deliveries.get().attempt.code == "credential_profile"
+        assert receiver.requests == []

@@ -133,7 +133,8 @@ def test_a_team_may_not_queue_without_end(pool):
 
 def test_every_secret_is_masked_in_result_error_and_console(pool):
     credential = make_credential(
-        team=make_team(), values={"webhook_url": "https://hooks.example/services/T0/B0/abcdef", "secret": "s3cret-value"}
+        team=make_team(),
+        values={"webhook_url": "https://hooks.example/services/T0/B0/abcdef", "secret": "s3cret-value"},
     )
     pool.result = sandbox.Result(
         kind="thrown",
