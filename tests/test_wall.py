@@ -32,6 +32,7 @@ from tests.routes import admin_pages, api_paths, routes
 from webhooks import models as webhooks
 
 pytestmark = pytest.mark.django_db
+ALPHA_ROW = {"all": [{"field": "customer.plan", "operator": "is", "value": "alpha-plan", "not": False}]}
 METHODS = ("get", "post", "put", "patch", "delete")
 # Pages about nobody's rows: they answer anybody alike.
 PUBLIC = {"admin/login/", "admin/logout/", "admin/jsi18n/", "api/v1/schema", "api/docs", ""}
@@ -72,7 +73,20 @@ def theirs() -> dict[str, Any]:
     rows |= {"message": message, "lead": lead, "escalation": escalation}
     rows |= {"customaction": action, "actionversion": action.current, "actionrun": run}
     rows |= {"delivery": delivery, "event": delivery.event, "toolcall": call, "customer": conversation.customer}
-    return rows
+    return rows | rule_rows(agent, delivery.event)
+
+
+def rule_rows(agent: Any, event: Any) -> dict[str, Any]:
+    facts = {"name": "alpha-rule", "event_type": "message.received", "condition": ALPHA_ROW}
+    rule = agents.TriggerRule.objects.create(agent=agent, **facts)
+    evaluation = agents.Evaluation.objects.create(
+        rule=rule, event=event, subject="alpha-subject", matched=False, outcome="no_match"
+    )
+    rehearsal = agents.Rehearsal.objects.create(team=agent.team, agent=agent, rule=rule, draft={"condition": ALPHA_ROW})
+    segment = agents.Segment.objects.create(team=agent.team, name="alpha-segment", condition=ALPHA_ROW)
+    words = agents.WordList.objects.create(team=agent.team, name="alpha-list", words="alpha-word")
+    rows = {"triggerrule": rule, "evaluation": evaluation, "rehearsal": rehearsal, "segment": segment}
+    return rows | {"wordlist": words}
 
 
 @pytest.fixture
