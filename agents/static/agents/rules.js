@@ -159,6 +159,8 @@
       const kind = data.events[event.value];
       document.getElementById("event-description").textContent = kind ? kind.description : "";
       everyRow().forEach((row) => { offerFields(row); follow(row); });
+      // Nothing chosen: the preview shows the newest event of the new kind.
+      document.getElementById("preview-event").selectedIndex = -1;
     });
   }
 
