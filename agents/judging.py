@@ -39,6 +39,13 @@ SELECT rule_id, event_id, subject, matched, outcome, explanation FROM jsonb_to_r
     AS t(rule_id bigint, event_id bigint, subject text, matched boolean, outcome text, explanation jsonb)
 ON CONFLICT (rule_id, event_id) DO NOTHING"""
 
+# What a watching rule would have done: nothing leaves, so a batch of it is one statement.
+WATCHED = """
+INSERT INTO agents_firing (rule_id, event_id, subject, transition, was_live)
+SELECT rule_id, event_id, subject, transition, false FROM jsonb_to_recordset(%s::jsonb)
+    AS t(rule_id bigint, event_id bigint, subject text, transition integer)
+ON CONFLICT DO NOTHING"""
+
 REMEMBER = """
 INSERT INTO agents_rulestate (rule_id, subject, was_true, transitions, last_event, first_fired_at, last_fired_at)
 SELECT rule_id, subject, was_true, transitions, last_event, first_fired_at, last_fired_at
@@ -141,6 +148,7 @@ class Bench:
     agent: Agent
     said: Said
     evaluations: list[dict[str, Any]] = field(default_factory=list)
+    watched: list[dict[str, Any]] = field(default_factory=list)
     memories: dict[tuple[int, str], Memory] = field(default_factory=dict)
     changed: dict[tuple[int, str], int] = field(default_factory=dict)
     fired: dict[tuple[int, datetime], int] = field(default_factory=lambda: defaultdict(int))
@@ -224,6 +232,8 @@ class Bench:
         with connection.cursor() as cursor:
             if self.evaluations:
                 cursor.execute(EVALUATE, [json.dumps(self.evaluations)])
+            if self.watched:
+                cursor.execute(WATCHED, [json.dumps(self.watched)])
             if remembered:
                 cursor.execute(REMEMBER, [json.dumps(remembered)])
 
@@ -234,27 +244,23 @@ class Bench:
 
         What cannot be sent (too large, a secret that cannot be read) has not fired: the next match tries again.
         """
-        is_live = rule.state == TriggerRule.State.LIVE
+        keys = {"rule_id": rule.pk, "event_id": event.pk, "subject": subject}
+        keys["transition"] = verdict.memory.transitions
+        self.fired[rule.pk, deciding.day_of(event.occurred_at)] += rule.most_a_day is not None
+        if rule.state != TriggerRule.State.LIVE:
+            self.watched.append(keys)
+            return replace(verdict, outcome=Outcome.WATCHED)
         try:
             with transaction.atomic():
-                delivery = _owe(rule, event) if is_live else None
-                Firing.objects.create(
-                    rule=rule,
-                    event=event,
-                    subject=subject,
-                    transition=verdict.memory.transitions,
-                    was_live=is_live,
-                    delivery=delivery,
-                )
+                Firing.objects.create(**keys, was_live=True, delivery=_owe(rule, event))
         except IntegrityError:
             # The outbox held it again (a restored backup, say): what was fired is not fired twice.
             return replace(verdict, outcome=Outcome.NOT_FIRST, memory=before)
         except (bodies.BodyRefused, NotReadable) as trouble:
+            self.fired[rule.pk, deciding.day_of(event.occurred_at)] -= rule.most_a_day is not None
             lines = [*verdict.lines, {"trouble": str(trouble)[:300]}]
             return replace(verdict, outcome=Outcome.FAULTY, lines=lines, memory=before)
-        if rule.most_a_day is not None:
-            self.fired[rule.pk, deciding.day_of(event.occurred_at)] += 1
-        return verdict if is_live else replace(verdict, outcome=Outcome.WATCHED)
+        return verdict
 
     def _note_fault(self, rule: TriggerRule, verdict: Verdict) -> None:
         """What the list of rules shows; gone again with the first event it can judge."""

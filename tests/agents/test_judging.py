@@ -18,6 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 OVER_70 = {"all": [{"field": "lead.score", "operator": "more_than", "value": 70}]}
 TYPE = "message.received"
+LEAD = {"id": "lead_1", "name": None, "email": None, "phone": None, "answers": {}, "qualified": False}
 
 
 @pytest.fixture
@@ -46,8 +47,7 @@ def make_rule(agent, **fields) -> TriggerRule:
 
 def tell(conversation, *, score=None, at=None, **rest) -> Event:
     """A message of a customer whose lead has this score."""
-    lead = {"id": "lead_1", "name": None, "email": None, "phone": None, "answers": {}, "qualified": False}
-    data = {"message_id": "msg_1", "text": "hello", "lead": None if score is None else lead | {"score": score}}
+    data = {"message_id": "msg_1", "text": "hello", "lead": None if score is None else LEAD | {"score": score}}
     with transaction.atomic():
         event = events.emit(agent=conversation.agent, type=TYPE, data=data, conversation=conversation, **rest)
         if at is not None:
@@ -256,7 +256,7 @@ def test_a_body_that_is_too_large_is_a_fault_that_is_shown_and_the_next_match_tr
         events.emit(
             agent=agent,
             type=TYPE,
-            data={"message_id": "m", "text": "x" * 8000, "lead": {"score": 90, "answers": {}}},
+            data={"message_id": "m", "text": "x" * 8000, "lead": LEAD | {"score": 90}},
             conversation=conversation,
         )
     judging.judge_pending()
