@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 from playwright.sync_api import Page
 
-from agents.models import ActionRun, ToolCall
+from agents import deciding, events, judging, rehearsing
+from agents.models import ActionRun, Evaluation, Segment, ToolCall, TriggerRule, WordList
 from tests.agents.rows import make_call
 from tests.factories import install, make_action, make_bin, make_credential, make_team, make_user
 from webhooks.models import Replay
@@ -23,6 +25,7 @@ def addresses(team: Any) -> list[str]:
     ranged = "accepted_from=2020-01-01T00:00&accepted_to=2090-01-01T00:00&outcomes=delivered&outcomes=no_answer"
     action, run, held = action_rows(team, call)
     return [
+        *rule_pages(call.agent, call.conversation),
         *(f"agents/customaction/{page}" for page in ("", "add/", "library/", "library/signed-post/")),
         f"agents/customaction/library/?agent={call.agent.pk}",
         f"agents/customaction/{action.pk}/change/",
@@ -65,6 +68,36 @@ def action_rows(team: Any, call: Any) -> tuple[Any, Any, Any]:
         agent=call.agent, tool=tool, tool_name=tool.name, key="held", arguments=arguments, status="held"
     )
     return action, run, held
+
+
+def rule_pages(agent: Any, conversation: Any) -> list[str]:
+    """A rule with long words everywhere, what it said, a rehearsal of it, a segment and a word list."""
+    long = {"field": "lead.answers." + "a" * 60, "operator": "contains", "value": "v" * 90, "not": True}
+    condition = {"all": [long, {"any": [long, long | {"operator": "is_one_of", "value": ["w" * 90]}]}]}
+    facts = {
+        "event_type": "message.received",
+        "condition": condition,
+        "fault": "f" * 90,
+        "payload": {"k" * 60: "x" * 90},
+    }
+    rule = TriggerRule.objects.create(agent=agent, name="r" * 90, predicate="return " + "p" * 90, **facts)
+    with transaction.atomic():
+        data = {"message_id": "msg_1", "text": "t" * 200}
+        event = events.emit(agent=agent, type="message.received", data=data, conversation=conversation)
+    judging.judge_pending()
+    rehearsal = rehearsing.begin(agent=agent, draft=deciding.Draft.of(rule), rule=rule)
+    rehearsing.run(rehearsal_id=rehearsal.pk)
+    segment = Segment.objects.create(team=agent.team, name="s" * 90, condition=condition)
+    words = WordList.objects.create(team=agent.team, name="n" * 90, words="w" * 90)
+    said = Evaluation.objects.get(rule=rule)
+    return [
+        *(f"agents/agent/{agent.pk}/{page}" for page in ("rules/", "events/", f"events/{event.public_id}/")),
+        *(f"agents/triggerrule/{page}" for page in ("", "add/", f"add/?agent={agent.pk}", f"{rule.pk}/change/")),
+        *(f"agents/rehearsal/{page}" for page in ("", f"{rehearsal.pk}/change/")),
+        *(f"agents/evaluation/{page}" for page in ("", f"{said.pk}/change/")),
+        *(f"agents/segment/{page}" for page in ("", "add/", f"{segment.pk}/change/")),
+        *(f"agents/wordlist/{page}" for page in ("", "add/", f"{words.pk}/change/")),
+    ]
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
