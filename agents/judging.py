@@ -83,7 +83,7 @@ def _judge_batch(agent_id: int) -> int:
         events = _waiting(agent_id, locked=True)
         if not events:
             return 0
-        bench = Bench(Agent.objects.get(pk=agent_id), said)
+        bench = Bench(Agent.objects.get(pk=agent_id), {event.type for event in events}, said)
         for event in events:
             bench.judge(event)
         bench.write_down()
@@ -146,6 +146,7 @@ class Bench:
     """The rules of one agent, what they remember, and what they say of a batch of events."""
 
     agent: Agent
+    types: set[str]
     said: Said
     evaluations: list[dict[str, Any]] = field(default_factory=list)
     watched: list[dict[str, Any]] = field(default_factory=list)
@@ -155,8 +156,8 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.rules: dict[str, list[TriggerRule]] = defaultdict(list)
-        rules = TriggerRule.objects.judging().filter(agent=self.agent).select_related("endpoint__credential")
-        for rule in rules.order_by("position", "pk"):
+        asked = TriggerRule.objects.judging().filter(agent=self.agent, event_type__in=self.types)
+        for rule in asked.order_by("position", "pk"):
             self.rules[rule.event_type].append(rule)
 
     def judge(self, event: Event) -> None:
