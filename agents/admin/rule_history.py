@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from agents.admin import rule_facts
 from agents.admin.rule_words import OUTCOME_TONES, event_title, events, reasons
-from agents.models import Conversation, Evaluation, Firing
+from agents.models import Conversation, Customer, Evaluation, Firing
 from chatzuri.admin import ReadOnlyAdmin
 from webhooks.admin import showing
 from webhooks.admin.deliveries import CappedPaginator
@@ -155,6 +155,7 @@ class RuleEvents(Base):
             fact=fact,
             unasked=rule_facts.not_asked(agent, event, judged, waits=fact.waits),
             conversation=conversation,
+            customer=Customer.objects.filter(team=agent.team_id, public_id=event.customer_ref).first(),
             content=showing.plain(json.dumps(event.data, indent=2, ensure_ascii=False)),
             deliveries=f"{reverse('admin:webhooks_delivery_changelist')}?q={event.public_id}",
             media=self.media,
