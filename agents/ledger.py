@@ -113,7 +113,8 @@ def wait(begun: ToolCall, *, timeout: float = 15) -> ToolCall:
     if not is_over():
         for _ in listen(f"call:{begun.public_id}", is_over=is_over, timeout=timeout):
             pass
-    return _loaded(begun.pk)
+    begun.refresh_from_db(fields=["status", "result", "finished_at"])
+    return begun
 
 
 def is_error(done: ToolCall) -> bool:
@@ -325,9 +326,9 @@ def complete(begun: ToolCall) -> ToolCall:
         return begun
     if connection.in_atomic_block:
         raise InsideTransaction("complete() lets a tool send something: call it outside of transactions.")
-    if begun.duplicate_of is not None:
-        _repeat(begun, complete(_loaded(begun.duplicate_of.pk)))
-    elif begun.tool is None or (begun.delivery is None and begun.run is None):
+    if begun.duplicate_of_id is not None:
+        _repeat(begun, complete(_loaded(begun.duplicate_of_id)))
+    elif begun.tool is None or (begun.delivery_id is None and begun.run_id is None):
         _refuse(begun, "This call was left behind before anything was sent. Nothing left.")
     else:
         result = RUN[begun.tool.kind](begun)
@@ -347,8 +348,8 @@ def _repeat(row: ToolCall, first: ToolCall) -> None:
 
 
 def _loaded(pk: int) -> ToolCall:
-    related = ("agent", "tool__action__current", "conversation__customer", "delivery", "run", "duplicate_of__delivery")
-    return ToolCall.objects.select_related(*related).get(pk=pk)
+    """With what every call needs; what only some need is fetched when it is asked for."""
+    return ToolCall.objects.select_related("agent", "tool", "delivery").defer("delivery__body").get(pk=pk)
 
 
 # --- sweeping --------------------------------------------------------------------------------------------------------
