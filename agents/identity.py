@@ -28,6 +28,14 @@ LOCKS = 0x63757374
 DETAILS = ("name", "country", "plan")
 
 
+# Each look that finds something else means that another transaction got on; so this ends, and is never seen to.
+MOST_LOOKS = 100
+
+
+class NeverStill(RuntimeError):
+    """Others changed the same customers over and over; nothing was written. A fault of ours, or an attack."""
+
+
 class _Moved(Exception):
     """Somebody merged one of these customers before we had its lock: look again."""
 
@@ -117,12 +125,13 @@ def recognise(agent: Agent, told: Told, *, known: Customer | None = None) -> Rec
 
     In the caller's transaction, before it locks a conversation. `known` says who it is already.
     """
-    while True:
+    for _ in range(MOST_LOOKS):
         try:
             with transaction.atomic():
                 return _recognise(agent, told, known)
         except _Moved:
-            continue
+            known = Customer.objects.get(pk=known.pk) if known else None
+    raise NeverStill(f"The customers that {agent} asked for changed {MOST_LOOKS} times while they were looked at.")
 
 
 def _recognise(agent: Agent, told: Told, known: Customer | None) -> Recognised:

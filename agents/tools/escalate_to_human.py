@@ -3,6 +3,7 @@
 from agents import escalating
 from agents.events import emit_all
 from agents.models import Escalation, Tool, ToolCall
+from agents.telling import tell
 from agents.tools.failures import ToolFailed
 from agents.tools.results import ToolResult
 
@@ -11,7 +12,7 @@ ASKED_BEFORE = "A person of the team was asked to take over this conversation be
 
 
 def prepare(call: ToolCall, tool: Tool) -> None:
-    """Write the escalation and its event in the caller's transaction, and with that the call is done.
+    """Write the escalation and its events in the caller's transaction, and with that the call is done.
 
     Raises `ToolFailed` where there is no conversation to take over.
     """
@@ -24,8 +25,8 @@ def prepare(call: ToolCall, tool: Tool) -> None:
         summary=call.arguments.get("summary", ""),
     )
     emit_all(call.agent, requested.happenings)
-    result = _result(requested)
-    call.finish(status=ToolCall.Status.FIRED, result=result.as_json())
+    if call.finish(status=ToolCall.Status.FIRED, result=_result(requested).as_json()):
+        tell(call)
 
 
 def _result(requested: escalating.Requested) -> ToolResult:
