@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Count, Max, Q
+from django.db.models import Count, OuterRef, Q, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
@@ -51,15 +51,23 @@ def listed(rows: Sequence[TriggerRule]) -> list[Listed]:
         week=Count("pk"), today=Count("pk", filter=Q(fired_at__gte=midnight))
     )
     counts = {(row["rule"], row["was_live"]): (row["today"], row["week"]) for row in counted.order_by()}
-    lasts = Firing.objects.filter(rule__in=rows).values("rule", "was_live").annotate(last=Max("fired_at"))
-    last = {(row["rule"], row["was_live"]): row["last"] for row in lasts.order_by()}
+    last = {row["pk"]: (row["watched"], row["sent"]) for row in _last_fired(rows)}
     return [_listed(rule, counts, last) for rule in rows]
 
 
-def _listed(rule: TriggerRule, counts: dict[Any, tuple[int, int]], last: dict[Any, datetime]) -> Listed:
-    key = (rule.pk, rule.state != TriggerRule.State.WATCHING)
-    today, week = counts.get(key, (0, 0))
-    return Listed(rule, sentence(rule), STATE_TONES[rule.state], today, week, last.get(key))
+def _last_fired(rows: Sequence[TriggerRule]) -> Any:
+    """From the end of each rule's index: a rule may have fired a million times."""
+    latest = Firing.objects.filter(rule=OuterRef("pk")).order_by("-fired_at").values("fired_at")
+    found = TriggerRule.objects.filter(pk__in=[rule.pk for rule in rows])
+    return found.annotate(
+        watched=Subquery(latest.filter(was_live=False)[:1]), sent=Subquery(latest.filter(was_live=True)[:1])
+    ).values("pk", "watched", "sent")
+
+
+def _listed(rule: TriggerRule, counts: dict[Any, tuple[int, int]], last: dict[int, Any]) -> Listed:
+    sends = rule.state != TriggerRule.State.WATCHING
+    today, week = counts.get((rule.pk, sends), (0, 0))
+    return Listed(rule, sentence(rule), STATE_TONES[rule.state], today, week, last[rule.pk][sends])
 
 
 class RulesTab(Base):
