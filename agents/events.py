@@ -31,6 +31,21 @@ class OutsideTransaction(RuntimeError):
 
 
 @dataclass(frozen=True)
+class Cause:
+    """The rule that led to what happens, and how many rules did, one after the other. Nothing: a person did.
+
+    A rule's delivery carries both (X-Chatzuri-Rule, X-Chatzuri-Hops); a system that answers it over the API sends
+    them back, so that a circle is seen and ends.
+    """
+
+    rule: str = ""
+    hops: int = 0
+
+
+NOBODY = Cause()
+
+
+@dataclass(frozen=True)
 class Happening:
     """One fact on its way to become an event. `data` holds the keys of its own; the snapshot is added when it is told.
 
@@ -41,8 +56,6 @@ class Happening:
     data: dict[str, Any] = field(default_factory=dict)
     conversation: Conversation | None = None
     customer: Customer | None = None
-    caused_by: str = ""
-    depth: int = 0
     is_test: bool = False
 
     @property
@@ -57,16 +70,15 @@ def emit(
     data: dict[str, Any],
     conversation: Conversation | None = None,
     customer: Customer | None = None,
-    caused_by: str = "",
-    depth: int = 0,
+    cause: Cause = NOBODY,
     is_test: bool = False,
 ) -> Event:
     """Tell one fact, in the caller's transaction. Raises `OutsideTransaction`."""
-    happening = Happening(type, data, conversation, customer, caused_by, depth, is_test)
-    return emit_all(agent, [happening])[0]
+    happening = Happening(type, data, conversation, customer, is_test)
+    return emit_all(agent, [happening], cause=cause)[0]
 
 
-def emit_all(agent: Agent, happenings: Sequence[Happening]) -> list[Event]:
+def emit_all(agent: Agent, happenings: Sequence[Happening], *, cause: Cause = NOBODY) -> list[Event]:
     """Tell several facts of one agent at once, in this order and with one snapshot, in the caller's transaction.
 
     Raises `OutsideTransaction`. A fact that does not fit the catalogue is a fault of ours: it is logged and told all
@@ -77,12 +89,12 @@ def emit_all(agent: Agent, happenings: Sequence[Happening]) -> list[Event]:
     if not connection.in_atomic_block:
         raise OutsideTransaction("Tell an event in the transaction of the change it reports.")
     people = snapshots(agent, {one.customer_id for one in happenings if one.customer_id})
-    told = Event.objects.bulk_create([_event(agent, one, people) for one in happenings])
+    told = Event.objects.bulk_create([_event(agent, one, people, cause) for one in happenings])
     _let_rules_judge(agent, told)
     return told
 
 
-def _event(agent: Agent, one: Happening, people: dict[int, dict[str, Any]]) -> Event:
+def _event(agent: Agent, one: Happening, people: dict[int, dict[str, Any]], cause: Cause) -> Event:
     person = people.get(one.customer_id or 0, {"customer": None, "lead": None})
     where = one.conversation
     common = {
@@ -98,8 +110,8 @@ def _event(agent: Agent, one: Happening, people: dict[int, dict[str, Any]]) -> E
         agent_ref=agent.public_id,
         conversation_ref=where.public_id if where else "",
         customer_ref=person["customer"]["id"] if person["customer"] else "",
-        caused_by=one.caused_by,
-        depth=one.depth,
+        caused_by=cause.rule,
+        depth=cause.hops,
         is_test=one.is_test,
         is_owed=False,
     )

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents import segments
-from agents.events import Happening, emit_all
+from agents.events import NOBODY, Cause, Happening, emit_all
 from agents.identity import Told, recognise
 from agents.models import Agent, Conversation, Customer, Lead
 
@@ -35,7 +35,13 @@ class Form:
 
 
 def submit(
-    *, agent: Agent, told: Told, form: Form, conversation: Conversation | None = None, channel: str = ""
+    *,
+    agent: Agent,
+    told: Told,
+    form: Form,
+    conversation: Conversation | None = None,
+    channel: str = "",
+    cause: Cause = NOBODY,
 ) -> tuple[Lead, bool]:
     """Take a form in: whose it is, the lead, and what follows from it. Gives the lead, and whether it is new.
 
@@ -54,7 +60,7 @@ def submit(
         lead.answers |= form.answers
         lead.score = lead.score if form.score is None else form.score
         happenings = _save(agent, lead, conversation)
-        emit_all(agent, [*recognised.happenings, *happenings, *segments.rejudge(customer)])
+        emit_all(agent, [*recognised.happenings, *happenings, *segments.rejudge(customer)], cause=cause)
     return lead, is_new
 
 

@@ -11,7 +11,7 @@ from agents import escalating, leads, segments
 from agents.brains import slots
 from agents.brains.base import clean
 from agents.ending import moment
-from agents.events import Happening, emit_all
+from agents.events import NOBODY, Cause, Happening, emit_all
 from agents.identity import Identifiers, Told, recognise
 from agents.models import Agent, Conversation, Customer, Message, ToolCall, Turn, WordList
 from agents.phrases import claim, first_of
@@ -26,7 +26,13 @@ BACKING = (Status.RUNNING, Status.HELD, Status.FIRED, Status.REPEATED)
 
 
 def take_in(
-    *, agent: Agent, text: str, given: Identifiers, channel: str = "api", known: Customer | None = None
+    *,
+    agent: Agent,
+    text: str,
+    given: Identifiers,
+    channel: str = "api",
+    known: Customer | None = None,
+    cause: Cause = NOBODY,
 ) -> Message:
     """Store a customer's message in the caller's transaction, and tell everything that follows from it."""
     text = clean(text)
@@ -44,7 +50,7 @@ def take_in(
     happenings += [*_contact(conversation, message, found), *_words(conversation, message)]
     happenings += _learned(agent, recognised.customer, conversation, found, happenings)
     happenings += escalating.notice(conversation, message)
-    emit_all(agent, [replace(one, conversation=conversation) for one in happenings])
+    emit_all(agent, [replace(one, conversation=conversation) for one in happenings], cause=cause)
     return message
 
 
@@ -115,7 +121,7 @@ def send_out(turn: Turn, *, text: str, brain: dict[str, Any], tokens: dict[str, 
     happenings = [Happening("message.sent", facts, conversation)]
     if phrase:
         happenings.append(Happening("reply.unbacked", facts | {"phrase": phrase}, conversation))
-    emit_all(conversation.agent, happenings)
+    emit_all(conversation.agent, happenings, cause=Cause(turn.caused_by, turn.hops))
     return reply
 
 

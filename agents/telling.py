@@ -28,4 +28,5 @@ def tell(call: ToolCall) -> None:
         happening = events.Happening(kind, about, conversation=call.conversation)
     else:
         return
-    events.emit_all(call.agent, [happening])
+    turn = call.turn
+    events.emit_all(call.agent, [happening], cause=events.Cause(turn.caused_by, turn.hops) if turn else events.NOBODY)

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from agents import history, ledger
+from agents.events import NOBODY, Cause
 from agents.identity import Identifiers
 from agents.leases import UNFINISHED, Lease, LeaseLost
 from agents.llm import Answer, BrainFailed, Entry, ToolSpec, brain_for
@@ -52,6 +53,7 @@ def receive(
     phone: str = "",
     email: str = "",
     session_id: str = "",
+    cause: Cause = NOBODY,
 ) -> Turn:
     """Take a message in: customer, conversation, message, events and turn in one transaction; then wake a worker.
 
@@ -59,8 +61,14 @@ def receive(
     """
     given = Identifiers.read(external_id=external_id, phone=phone, email=email, session_id=session_id)
     with transaction.atomic():
-        message = take_in(agent=agent, text=text, given=given, channel=channel, known=customer)
-        turn = Turn.objects.create(conversation=message.conversation, message=message, is_streamed=stream)
+        message = take_in(agent=agent, text=text, given=given, channel=channel, known=customer, cause=cause)
+        turn = Turn.objects.create(
+            conversation=message.conversation,
+            message=message,
+            is_streamed=stream,
+            caused_by=cause.rule,
+            hops=cause.hops,
+        )
         transaction.on_commit(partial(wake, "agents.tasks.take_turn", turn_id=turn.pk))
     return turn
 

@@ -1,7 +1,11 @@
 from collections.abc import Sequence
 
+from rest_framework.request import Request
+
 from agents.actions import ActionRefused
 from agents.arguments import Fault
+from agents.deciding import MOST_HOPS
+from agents.events import Cause
 from agents.models import Agent, Conversation, CustomAction
 from chatzuri.api import ApiView, Problem, find
 from chatzuri.models import Credential, Team
@@ -57,3 +61,11 @@ def too_many(title: str, detail: str, *, seconds: int | None, **extras: str) -> 
     problem = Problem(429, title, detail, **extras)
     problem.wait = seconds  # type: ignore[attr-defined]
     return problem
+
+
+def cause_of(request: Request) -> Cause:
+    """What a rule's delivery told the caller, handed back: X-Chatzuri-Rule and X-Chatzuri-Hops, or nobody."""
+    hops = str(request.headers.get("X-Chatzuri-Hops", "")).strip()
+    rule = str(request.headers.get("X-Chatzuri-Rule", "")).strip()
+    is_number = hops.isascii() and hops.isdigit()
+    return Cause(rule=rule[:40] if rule.isprintable() else "", hops=min(int(hops[:4]), MOST_HOPS) if is_number else 0)

@@ -12,8 +12,9 @@ from rest_framework.response import Response
 
 from agents import turns
 from agents.api import chat_docs
-from agents.api.base import AgentView, conversation_of
+from agents.api.base import AgentView, cause_of, conversation_of
 from agents.api.events import FINISHED, event_stream
+from agents.events import Cause
 from agents.models import Agent, Conversation, Turn
 from chatzuri.api import Problem, find
 
@@ -47,7 +48,7 @@ class Chat(AgentView):
         asked = ChatRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         streamed = asked.validated_data["stream"] or "text/event-stream" in request.headers.get("Accept", "")
-        turn = receive(agent, asked.validated_data, stream=streamed)
+        turn = receive(agent, asked.validated_data, stream=streamed, cause=cause_of(request))
         if streamed:
             return event_stream(turn, started=unfinished(turn))
         turn = turns.wait(turn, timeout=settings.CHAT_WAIT)
@@ -66,11 +67,11 @@ class TurnDetail(AgentView):
         return Response(finished(turn) if turn.state in FINISHED else unfinished(turn))
 
 
-def receive(agent: Agent, asked: dict[str, Any], *, stream: bool) -> Turn:
+def receive(agent: Agent, asked: dict[str, Any], *, stream: bool, cause: Cause) -> Turn:
     conversation = conversation_of(agent, asked.get("conversation_id"))
     external_id = asked.get("user_id") or ""
     if conversation is None:
-        return turns.receive(agent=agent, text=asked["message"], external_id=external_id, stream=stream)
+        return turns.receive(agent=agent, text=asked["message"], external_id=external_id, stream=stream, cause=cause)
     if conversation.state != Conversation.State.OPEN:
         raise Problem(409, "Conversation ended", "This conversation has ended. Leave conversation_id out to begin one.")
     if external_id and external_id != conversation.customer.external_id:
@@ -82,6 +83,7 @@ def receive(agent: Agent, asked: dict[str, Any], *, stream: bool) -> Turn:
         channel=conversation.channel,
         stream=stream,
         customer=conversation.customer,
+        cause=cause,
     )
 
 

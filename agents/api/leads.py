@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from agents import leads
 from agents.api import people_docs
-from agents.api.base import AgentView, conversation_of
+from agents.api.base import AgentView, cause_of, conversation_of
 from agents.api.customers import FreeField, PhoneField
 from agents.identity import Identifiers, Told
 from agents.models import Lead
@@ -58,7 +58,12 @@ class Leads(AgentView):
         )
         told = Told(given=given, details={"name": form.name} if form.name else {})
         lead, is_new = leads.submit(
-            agent=agent, told=told, form=form, conversation=conversation, channel=asked["channel"]
+            agent=agent,
+            told=told,
+            form=form,
+            conversation=conversation,
+            channel=asked["channel"],
+            cause=cause_of(request),
         )
         return Response(describe(lead), status=201 if is_new else 200)
 

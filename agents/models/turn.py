@@ -37,6 +37,8 @@ class Turn(models.Model):
     reply = models.OneToOneField(Message, on_delete=models.SET_NULL, null=True, related_name="answered_turn")
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     is_streamed = models.BooleanField(default=False)
+    caused_by = models.CharField(max_length=60, blank=True, default="", db_default="", editable=False)
+    hops = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
     lease = models.UUIDField(null=True, editable=False)
     leases = models.PositiveSmallIntegerField(default=0, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)

@@ -1,6 +1,8 @@
 """The catalogue, and telling events: with the change they report or not at all, and with what was true then."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from django.db import transaction
@@ -112,6 +114,14 @@ def test_the_api_lists_every_event(conversation):
     assert one["schema"]["properties"]["rating"]["maximum"] == 5
     rating = {"path": "rating", "label": "Rating", "type": "number", "suggestions": []}
     assert rating in one["fields"]
+
+
+def test_the_guide_names_every_event_with_its_keys():
+    """And no other: a name in there is a promise."""
+    guide = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
+    rows = [line.split("|") for line in guide.splitlines() if line.startswith("| `")]
+    named = {name: re.findall(r"`(\w+)`", row[3]) for row in rows for name in re.findall(r"`([a-z.]+)`", row[1])}
+    assert named == {name: list(event.example)[4:] for name, event in EVENTS.items()}
 
 
 # --- with the change, or not at all ----------------------------------------------------------------------------------
@@ -246,7 +256,7 @@ def test_an_event_without_a_conversation_or_a_customer_says_null(conversation):
 
 
 def test_where_it_comes_from_is_kept(conversation):
-    event = tell(conversation, caused_by="rul_1", depth=2, is_test=True)
+    event = tell(conversation, cause=events.Cause("rul_1", 2), is_test=True)
     event.refresh_from_db()
     assert (event.caused_by, event.depth, event.is_test) == ("rul_1", 2, True)
 

@@ -243,9 +243,9 @@ def test_what_is_sent_is_what_stood_in_the_rule_when_it_fired(agent, conversatio
 
 def test_a_rule_never_sees_what_it_caused_and_a_chain_ends(agent, conversation):
     rule = make_rule(agent, fires="every")
-    tell(conversation, score=90, caused_by=rule.public_id, depth=1)
-    tell(conversation, score=90, caused_by="rul_of_another", depth=deciding.MOST_HOPS)
-    tell(conversation, score=90, caused_by="rul_of_another", depth=deciding.MOST_HOPS - 1)
+    tell(conversation, score=90, cause=events.Cause(rule.public_id, 1))
+    tell(conversation, score=90, cause=events.Cause("rul_of_another", deciding.MOST_HOPS))
+    tell(conversation, score=90, cause=events.Cause("rul_of_another", deciding.MOST_HOPS - 1))
     judging.judge_pending()
     assert outcomes(rule) == ["loop", "loop", "fired"]
 
