@@ -96,7 +96,8 @@ def test_everything_runs_survives_kill_9_and_leaves_nothing_behind(launcher: Lau
     assert 'name="password"' in login_page(launcher.url)
     first = launcher.processes()
     names = {process.name for process in first}
-    assert names == {"web", "worker-interactive", "worker-deliveries", "beat", "postgres", "redis"}
+    workers = {f"worker-{queue}" for queue in ("interactive", "deliveries", "actions", "rules")}
+    assert names == {"web", *workers, "beat", "postgres", "redis"}
 
     assert launcher.child
     launcher.child.kill()
