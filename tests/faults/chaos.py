@@ -18,6 +18,7 @@ from tests.faults.system import Child, System, owner
 STRIKES = ["before the claim", "after the claim", "before connecting", "after writing", "before recording"]
 assert set(STRIKES) <= set(POINTS)
 # Not long enough for claims to be reaped within a small run, but longer than a worker waits before it begins.
+SERVICE = 10.0  # seconds
 WORKER = {"deadline": 2.0, "threads": 4}
 
 
@@ -29,6 +30,7 @@ class Chaos:
         self.workers = [system.start(**WORKER) for _ in range(3)]
         self.beats = [system.start("beat", every=1.0) for _ in range(2)]
         self.frozen: list[tuple[float, Child]] = []
+        self.struck: list[tuple[float, Child]] = []
         self.ours = {os.getpid()}
 
     def strike(self) -> None:
@@ -70,6 +72,8 @@ class Chaos:
         """One that dies or stops by itself at an exact point, in the middle of its work."""
         action = self.dice.choice(["kill", "stop"])
         worker = self.system.start(at=self.dice.choice(STRIKES), do=action, **WORKER)
+        # One that never came to its point, or woke up again, has served its time: a thousand of them would be the load.
+        self.struck.append((time.monotonic() + SERVICE, worker))
         if action == "stop":
             self.frozen.append((time.monotonic() + self.dice.uniform(2, 5), worker))
 
@@ -77,6 +81,10 @@ class Chaos:
         for until, worker in [pair for pair in self.frozen if pair[0] < now]:
             worker.signal(signal.SIGCONT)
             self.frozen.remove((until, worker))
+        for until, worker in [pair for pair in self.struck if pair[0] < now]:
+            if worker.is_running:
+                worker.kill()
+            self.struck.remove((until, worker))
 
     def _kill_beat(self) -> None:
         self.dice.choice(self.beats).kill()
