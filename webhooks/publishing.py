@@ -1,5 +1,6 @@
 """Accepting: an event and what is owed of it, written in the caller's transaction. That commit is the acceptance."""
 
+import json
 import logging
 import uuid
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 State = Delivery.State
 TEST_EVENT = "test.signature"
+ENVELOPE = {"id", "timestamp", "agent_id", "data"}
 # Said while a lane is full; outlives by a second what that lane believes of itself.
 CROWD, CROWD_SECONDS = "crowd", 2
 CALM = "webhooks.tasks.drain_calm"
@@ -122,10 +124,15 @@ def token_of(form_token: uuid.UUID, kind: str) -> uuid.UUID:
 
 
 def rebuilt(delivery: Delivery) -> bytes:
-    """The body rendered anew from the event: its envelope, or the data alone where that was what a tool sent."""
-    event = delivery.event
-    was_envelope = f'"id":"{event.public_id}"'.encode() in bytes(delivery.body)
-    return bodies.render(event.envelope() if was_envelope else event.data)
+    """The body rendered anew from the event: its envelope, or the data alone where that was what a tool sent.
+
+    What a rule made of the event by a payload of its own comes back as it was: the rule may be another one by now.
+    """
+    event, body = delivery.event, bytes(delivery.body)
+    sent = json.loads(body)
+    if isinstance(sent, dict) and sent.keys() >= ENVELOPE and sent["id"] == event.public_id:
+        return bodies.render(event.envelope())
+    return bodies.render(event.data) if sent == event.data else body
 
 
 def _once(form_token: uuid.UUID | None, accept: Callable[[], Delivery]) -> Delivery:

@@ -154,7 +154,10 @@ def test_rebuilt_bodies_are_rendered_from_the_event(team):
     tool = make_delivery(endpoint=endpoint, data={"n": 1}, body=b'{ "n": 1 }')
     Delivery.objects.filter(pk=tool.pk).update(state="not_sent", accepted_at=TEN, finished_at=TEN)
     Delivery.objects.filter(pk=envelope.pk).update(body=bytes(envelope.body).replace(b'"event"', b'"eventType"'))
+    own = make_delivery(endpoint=endpoint, data={"n": 2}, body=b'{"of a rule": 2}')
+    Delivery.objects.filter(pk=own.pk).update(state="not_sent", accepted_at=TEN, finished_at=TEN)
     finish(start(endpoint, body="rebuilt"))
+    assert bytes(own.replays.get().body) == b'{"of a rule": 2}'
     assert bytes(envelope.replays.get().body) == bytes(envelope.body)
     assert bytes(tool.replays.get().body) == b'{"n":1}'
 

@@ -163,7 +163,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
             attempt=attempt,
             told=sending.describe(delivery),
             why=WHY.get(delivery.caused_by, "" if delivery.caused_by.startswith("rpl_") else delivery.caused_by),
-            run_link=_run_link(delivery.caused_by),
+            cause=_cause(delivery.caused_by),
             followed=_followed(delivery),
             not_again=NOT_AGAIN,
             address=showing.plain(delivery.url),
@@ -207,17 +207,23 @@ def handed_over(delivery: Delivery, *, team_id: int, page: str) -> HttpResponse:
     return HttpResponseRedirect(reverse(page, args=[delivery.pk]))
 
 
-def _run_link(caused_by: str) -> str:
-    """The list of runs, cut to the one that made this request; empty where nobody keeps runs.
+# Where whatever made a delivery can be looked at. It lives above deliveries, which know the names of pages and no more.
+CAUSES = {
+    "run_": ("admin:agents_actionrun_changelist", "Run of the action", "code"),
+    "rul_": ("admin:agents_triggerrule_changelist", "Trigger rule", "rule"),
+    "call_": ("admin:agents_toolcall_changelist", "Tool call", "bolt"),
+}
 
-    They live above deliveries, which know the name of their page and nothing else of them.
-    """
-    if not caused_by.startswith("run_"):
-        return ""
-    try:
-        return f"{reverse('admin:agents_actionrun_changelist')}?{urlencode({'q': caused_by})}"
-    except NoReverseMatch:
-        return ""
+
+def _cause(caused_by: str) -> dict[str, str] | None:
+    """A link to what made this delivery: a list that is cut to it. None where nobody has such a list."""
+    for prefix, (page, label, icon) in CAUSES.items():
+        if caused_by.startswith(prefix):
+            try:
+                return {"url": f"{reverse(page)}?{urlencode({'q': caused_by})}", "label": label, "icon": icon}
+            except NoReverseMatch:
+                return None
+    return None
 
 
 def _followed(delivery: Delivery) -> Delivery | None:
