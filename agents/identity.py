@@ -6,6 +6,7 @@ Never across teams. Whoever has two different ids of the application is two peop
 Locks are taken in one order everywhere: identifiers, then customers by their keys, then conversations.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -30,6 +31,14 @@ DETAILS = ("name", "country", "plan")
 
 # Each look that finds something else means that another transaction got on; so this ends, and is never seen to.
 MOST_LOOKS = 100
+
+
+# What is known of a person goes out with every event about them.
+MOST_FREE = 16 * 1024
+
+
+class TooMuch(ValueError):
+    """More values under names of the team's own than may be kept of one person; nothing was written."""
 
 
 class NeverStill(RuntimeError):
@@ -255,8 +264,16 @@ def _details(who: Customer, told: Told) -> dict[str, Any]:
         k: v for k, v in told.details.items() if k != "attributes" and (told.is_correction or not getattr(who, k))
     }
     if "attributes" in told.details:
-        details["attributes"] = who.attributes | told.details["attributes"]
+        details["attributes"] = together(who.attributes, told.details["attributes"])
     return details
+
+
+def together(known: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Both, the later word counting. Raises `TooMuch`."""
+    whole = known | more
+    if more and len(json.dumps(whole)) > MOST_FREE:
+        raise TooMuch(f"Together with what is known already this would be more than {MOST_FREE // 1024} KB.")
+    return whole
 
 
 def _in_order(one: Customer, other: Customer) -> tuple[Customer, Customer]:

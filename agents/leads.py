@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from agents import segments
 from agents.events import NOBODY, Cause, Happening, emit_all
-from agents.identity import Told, recognise
+from agents.identity import Told, recognise, together
 from agents.models import Agent, Conversation, Customer, Lead
 
 CONTACT = ("email", "phone")
@@ -45,7 +45,8 @@ def submit(
 ) -> tuple[Lead, bool]:
     """Take a form in: whose it is, the lead, and what follows from it. Gives the lead, and whether it is new.
 
-    `told` says who it is, with what else they are known by; without any of that they are a new customer.
+    `told` says who it is, with what else they are known by; without any of that they are a new customer. Raises
+    `identity.TooMuch`.
     """
     with transaction.atomic():
         recognised = recognise(agent, told, known=conversation.customer if conversation else None)
@@ -57,7 +58,7 @@ def submit(
             lead.source, lead.channel = Lead.Source.FORM, channel or lead.channel
         for name in DETAILS:
             setattr(lead, name, getattr(form, name) or getattr(lead, name))
-        lead.answers |= form.answers
+        lead.answers = together(lead.answers, form.answers)
         lead.score = lead.score if form.score is None else form.score
         happenings = _save(agent, lead, conversation)
         emit_all(agent, [*recognised.happenings, *happenings, *segments.rejudge(customer)], cause=cause)

@@ -13,12 +13,11 @@ from agents import events, segments
 from agents.api import people_docs
 from agents.api.base import AgentView
 from agents.events import emit_all
-from agents.identity import DETAILS, Identifiers, Told, recognise, standing
+from agents.identity import DETAILS, MOST_FREE, Identifiers, Told, TooMuch, recognise, standing
 from agents.models import Agent, Customer
 from chatzuri.api import find
 from webhooks.api import moment
 
-MOST_FREE = 16 * 1024
 WHO = ("user_id", "phone", "email", "session_id")
 
 
@@ -105,10 +104,13 @@ def learn(agent: Agent, asked: dict[str, Any], known: Customer | None = None) ->
         session_id=asked.get("session_id", ""),
     )
     details = {name: asked[name] for name in (*DETAILS, "attributes") if name in asked}
-    with transaction.atomic():
-        recognised = recognise(agent, Told(given, details=details, is_correction=True), known=known)
-        entered = segments.rejudge(recognised.customer) if recognised.happenings else []
-        emit_all(agent, [*recognised.happenings, *entered])
+    try:
+        with transaction.atomic():
+            recognised = recognise(agent, Told(given, details=details, is_correction=True), known=known)
+            entered = segments.rejudge(recognised.customer) if recognised.happenings else []
+            emit_all(agent, [*recognised.happenings, *entered])
+    except TooMuch as refusal:
+        raise serializers.ValidationError({"attributes": str(refusal)}) from None
     return recognised.customer
 
 

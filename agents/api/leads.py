@@ -11,7 +11,7 @@ from agents import leads
 from agents.api import people_docs
 from agents.api.base import AgentView, cause_of, conversation_of
 from agents.api.customers import FreeField, PhoneField
-from agents.identity import Identifiers, Told
+from agents.identity import Identifiers, Told, TooMuch
 from agents.models import Lead
 from chatzuri.api import find
 from webhooks.api import moment
@@ -57,14 +57,12 @@ class Leads(AgentView):
             name=asked["name"], email=given.email, phone=given.phone, answers=asked["answers"], score=asked["score"]
         )
         told = Told(given=given, details={"name": form.name} if form.name else {})
-        lead, is_new = leads.submit(
-            agent=agent,
-            told=told,
-            form=form,
-            conversation=conversation,
-            channel=asked["channel"],
-            cause=cause_of(request),
-        )
+        try:
+            lead, is_new = leads.submit(
+                agent=agent, told=told, form=form, conversation=conversation, channel=asked["channel"]
+            )
+        except TooMuch as refusal:
+            raise exceptions.ValidationError({"answers": str(refusal)}) from None
         return Response(describe(lead), status=201 if is_new else 200)
 
 

@@ -153,6 +153,17 @@ def test_customers_of_another_team_are_unknown(api, agent):
     assert (theirs.name, theirs.merged_into) == ("", None)
 
 
+def test_what_is_kept_of_somebody_has_an_end(api, agent):
+    def body(name: str, key: str) -> dict[str, Any]:
+        return {"user_id": "user-42", name: {key: "x" * 9000}}
+
+    assert send(api, "put", agent, "customers", body("attributes", "a")).status_code == 200
+    assert "16 KB" in faults(send(api, "put", agent, "customers", body("attributes", "b")))["/attributes"]
+    assert send(api, "post", agent, "leads", body("answers", "a")).status_code == 201
+    assert "16 KB" in faults(send(api, "post", agent, "leads", body("answers", "b")))["/answers"]
+    assert list(Customer.objects.get().attributes) == list(Lead.objects.get().answers) == ["a"]
+
+
 # --- feedback --------------------------------------------------------------------------------------------------------
 
 
