@@ -59,7 +59,12 @@ class Leads(AgentView):
         told = Told(given=given, details={"name": form.name} if form.name else {})
         try:
             lead, is_new = leads.submit(
-                agent=agent, told=told, form=form, conversation=conversation, channel=asked["channel"]
+                agent=agent,
+                told=told,
+                form=form,
+                conversation=conversation,
+                channel=asked["channel"],
+                cause=cause_of(request),
             )
         except TooMuch as refusal:
             raise exceptions.ValidationError({"answers": str(refusal)}) from None
