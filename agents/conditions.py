@@ -1,6 +1,7 @@
 """Conditions of trigger rules: rows of field, operator and value in all/any groups, judged with a reason for each row.
 
-Pure: no database, no clock. What the operators ask is agents/comparing.py.
+Pure: no database, no clock. What the operators ask is agents/comparing.py; what is kept of what was found,
+agents/excerpts.py.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 from agents import comparing
 from agents.arguments import Fault, unstorable
 from agents.comparing import written
+from agents.excerpts import LIST, MORE, OBJECT, excerpt
 
 MOST_ROWS = 50
 MOST_MEMBERS = 100
@@ -55,8 +57,6 @@ FREE = ".*"
 _ANY_TYPE = "any"
 _EVERY_OPERATOR = tuple(operator for operator in WORDS if operator != "in_segment")
 _GATHER: dict[str, Callable[[Iterable[bool]], bool]] = {"all": all, "any": any}
-# What stands in an explanation for what is not shown.
-_MORE, _OBJECT, _LIST = "…", "{…}", "[…]"
 _ROW_KEYS = {"field", "operator", "value", "not"}
 
 
@@ -315,7 +315,7 @@ def _line(row: Mapping[str, Any], data: Any, at: datetime, group: list[Any]) -> 
         line["missing"] = True
         line["held"] = operator == "is_known" and negated
         return line
-    line["found"] = _shown(found)
+    line["found"] = excerpt(found, longest=LONGEST_FOUND)
     answer = comparing.TESTS[operator](found, row["value"], at)
     if answer is None:
         line["incomparable"] = True
@@ -366,39 +366,7 @@ def _in_words(value: Any) -> str:
     if value is None:
         return "null"
     if isinstance(value, str):
-        return value if value in (_MORE, _OBJECT, _LIST) else f"'{value}'"
+        return value if value in (MORE, OBJECT, LIST) else f"'{value}'"
     if isinstance(value, list):
         return f"[{', '.join(map(_in_words, value))}]"
-    return written(value) or _MORE
-
-
-def _shown(found: Any) -> Any:
-    """What an explanation keeps of what was found: enough to understand, never much of a customer's data."""
-    if isinstance(found, str):
-        return _cut(found)
-    if isinstance(found, list):
-        return _shown_members(found)
-    if isinstance(found, dict):
-        return _OBJECT
-    text = written(found)
-    return found if found is None or (text is not None and len(text) <= LONGEST_FOUND) else _cut(text or _MORE)
-
-
-def _shown_members(found: list[Any]) -> list[Any]:
-    shown: list[Any] = []
-    room = LONGEST_FOUND
-    for member in found:
-        one = _LIST if isinstance(member, list) else _shown(member)
-        room -= len(str(one)) + 2
-        if room < 0:
-            return [*shown, _MORE]
-        shown.append(one)
-    return shown
-
-
-def _cut(text: str) -> str:
-    cut = text if len(text) <= LONGEST_FOUND else text[: LONGEST_FOUND - 1] + _MORE
-    if cut.isascii() and "\0" not in cut:
-        return cut
-    # Neither half characters nor U+0000 can be kept in PostgreSQL.
-    return cut.encode(errors="replace").decode().replace("\0", "�")
+    return written(value) or MORE
