@@ -10,7 +10,7 @@ from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterR
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from agents.events import Happening, emit, emit_all
+from agents.events import NOBODY, Cause, Happening, emit, emit_all
 from agents.leases import UNFINISHED
 from agents.models import Agent, Conversation, Message, Turn
 from webhooks.models import Event
@@ -27,14 +27,14 @@ class NotReopened(Exception):
     """This conversation cannot be gone on with; the message says why."""
 
 
-def end(*, conversation: Conversation, by: str) -> bool:
+def end(*, conversation: Conversation, by: str, cause: Cause = NOBODY) -> bool:
     """Close it: `by` is operator, api or idle. False where it had ended before, and then nothing is told."""
     with transaction.atomic():
         row = _locked(conversation.pk)
         if row.state == State.ENDED:
             return False
         told = close(row, by=by)
-        emit_all(row.agent, [told])
+        emit_all(row.agent, [told], cause=cause)
     conversation.refresh_from_db(fields=["state", "ended_at", "ended_by"])
     return True
 
@@ -47,7 +47,7 @@ def close(row: Conversation, *, by: str) -> Happening:
     return Happening("conversation.ended", facts, conversation=row)
 
 
-def reopen(*, conversation: Conversation, by: str) -> None:
+def reopen(*, conversation: Conversation, by: str, cause: Cause = NOBODY) -> None:
     """Go on with a conversation that has ended; `by` is operator or api. Raises `NotReopened`."""
     try:
         with transaction.atomic():
@@ -57,7 +57,7 @@ def reopen(*, conversation: Conversation, by: str) -> None:
             # The silence is over, or it would be ended for it again.
             row.state, row.ended_at, row.ended_by, row.last_message_at = State.OPEN, None, "", timezone.now()
             row.save(update_fields=["state", "ended_at", "ended_by", "last_message_at"])
-            emit(agent=row.agent, type="conversation.reopened", data={"by": by}, conversation=row)
+            emit(agent=row.agent, type="conversation.reopened", data={"by": by}, conversation=row, cause=cause)
     except IntegrityError:
         raise NotReopened("The customer has begun another conversation, which is open.") from None
     conversation.refresh_from_db(fields=["state", "ended_at", "ended_by", "last_message_at"])

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from agents.events import Happening, emit, emit_all
+from agents.events import NOBODY, Cause, Happening, emit, emit_all
 from agents.models import Conversation, Escalation, Message
 from agents.phrases import normalised, person_wanted
 
@@ -57,15 +57,17 @@ def request(conversation: Conversation, *, trigger: str, reason: str = "", summa
     return Requested(made, [Happening("escalation.triggered", facts, conversation=conversation)])
 
 
-def ask(*, conversation: Conversation, trigger: str, reason: str = "", summary: str = "") -> Requested:
+def ask(
+    *, conversation: Conversation, trigger: str, reason: str = "", summary: str = "", cause: Cause = NOBODY
+) -> Requested:
     """Ask for a person, and tell so. For buttons and the API."""
     with transaction.atomic():
         requested = request(conversation, trigger=trigger, reason=reason, summary=summary)
-        emit_all(conversation.agent, requested.happenings)
+        emit_all(conversation.agent, requested.happenings, cause=cause)
     return requested
 
 
-def accept(*, escalation: Escalation, by: Any = None) -> Escalation:
+def accept(*, escalation: Escalation, by: Any = None, cause: Cause = NOBODY) -> Escalation:
     """Somebody takes it: a person of the team, or nobody we know where it comes over the API. Raises `NotOpen`."""
     with transaction.atomic():
         row = _locked(escalation)
@@ -73,11 +75,11 @@ def accept(*, escalation: Escalation, by: Any = None) -> Escalation:
             raise NotOpen(f"This escalation is not waiting: {row.get_state_display().lower()}.")
         row.state, row.accepted_at, row.accepted_by = State.ACCEPTED, timezone.now(), by
         row.save(update_fields=["state", "accepted_at", "accepted_by"])
-        _tell(row, "escalation.accepted", by)
+        _tell(row, "escalation.accepted", by, cause)
     return row
 
 
-def resolve(*, escalation: Escalation, by: Any = None) -> Escalation:
+def resolve(*, escalation: Escalation, by: Any = None, cause: Cause = NOBODY) -> Escalation:
     """It is done, whether or not somebody had taken it before. Raises `NotOpen`."""
     with transaction.atomic():
         row = _locked(escalation)
@@ -85,7 +87,7 @@ def resolve(*, escalation: Escalation, by: Any = None) -> Escalation:
             raise NotOpen("This escalation is resolved already.")
         row.state, row.resolved_at = State.RESOLVED, timezone.now()
         row.save(update_fields=["state", "resolved_at"])
-        _tell(row, "escalation.resolved", by)
+        _tell(row, "escalation.resolved", by, cause)
     return row
 
 
@@ -94,10 +96,10 @@ def _locked(escalation: Escalation) -> Escalation:
     return rows.get(pk=escalation.pk)
 
 
-def _tell(row: Escalation, type: str, by: Any) -> None:
+def _tell(row: Escalation, type: str, by: Any, cause: Cause) -> None:
     waited = max(0, round((timezone.now() - row.requested_at).total_seconds()))
     facts = {"escalation_id": row.public_id, "by": str(by) if by else None, "waited_seconds": waited}
-    emit(agent=row.conversation.agent, type=type, data=facts, conversation=row.conversation)
+    emit(agent=row.conversation.agent, type=type, data=facts, conversation=row.conversation, cause=cause)
 
 
 def last_lines(conversation: Conversation) -> str:

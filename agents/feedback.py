@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.utils import timezone
 
-from agents.events import emit
+from agents.events import NOBODY, Cause, emit
 from agents.models import Feedback, Message
 
 UP, DOWN = 5, 1
@@ -13,7 +13,7 @@ class NotAReply(Exception):
     """Only what the agent said can be rated."""
 
 
-def submit(*, message: Message, rating: int, comment: str = "") -> tuple[Feedback, bool]:
+def submit(*, message: Message, rating: int, comment: str = "", cause: Cause = NOBODY) -> tuple[Feedback, bool]:
     """Keep a rating from 1 to 5 and tell of it. The very same again is no news. Says whether it is the first one.
 
     Load `conversation__agent` with the message. Raises `NotAReply`.
@@ -30,5 +30,5 @@ def submit(*, message: Message, rating: int, comment: str = "") -> tuple[Feedbac
         feedback.save()
         conversation = message.conversation
         facts = {"message_id": message.public_id, "rating": rating, "comment": comment or None}
-        emit(agent=conversation.agent, type="feedback.submitted", data=facts, conversation=conversation)
+        emit(agent=conversation.agent, type="feedback.submitted", data=facts, conversation=conversation, cause=cause)
     return feedback, known is None

@@ -20,7 +20,7 @@ from django.db.models import Q
 from agents.brains import slots
 from agents.brains.base import clean
 from agents.ending import close
-from agents.events import Happening, emit_all
+from agents.events import NOBODY, Cause, Happening, emit_all
 from agents.models import Agent, Conversation, Customer, Lead, SegmentMember
 
 # The first half of the advisory lock's key; the second is a digest of the identifier.
@@ -114,6 +114,7 @@ class Told:
     `given` comes from the application; `heard` from what a customer wrote, and counts only where nothing is known yet:
     an address in a message may well be somebody else's. `details` are columns of DETAILS and `attributes`. With
     `is_correction` what is given replaces what was known. `writes_on`: the channel on which they are writing now.
+    `cause` is that of threads which end because of it.
     """
 
     given: Identifiers = NOTHING
@@ -121,6 +122,7 @@ class Told:
     details: dict[str, Any] = field(default_factory=dict)
     is_correction: bool = False
     writes_on: str = ""
+    cause: Cause = NOBODY
 
     def new_for(self, customer: Customer) -> Identifiers:
         """The identifiers to look for and to keep: those that say more than is known, or the same."""
@@ -288,7 +290,7 @@ def _in_order(one: Customer, other: Customer) -> tuple[Customer, Customer]:
 def _merge(agent: Agent, kept: Customer, gone: Customer, writing: Customer, told: Told) -> list[str]:
     """Everything of `gone` becomes that of `kept`; says what is known of `kept` now that was not. Both are locked."""
     changed = _fill_in(kept, gone)
-    _merge_conversations(agent, kept, gone, writing, told.writes_on)
+    _merge_conversations(agent, kept, gone, writing, told)
     _merge_leads(kept, gone)
     _merge_segments(kept, gone)
     gone.merged_into = kept
@@ -310,7 +312,7 @@ def _fill_in(kept: Customer, gone: Customer) -> list[str]:
     return changed
 
 
-def _merge_conversations(agent: Agent, kept: Customer, gone: Customer, writing: Customer, channel: str) -> None:
+def _merge_conversations(agent: Agent, kept: Customer, gone: Customer, writing: Customer, told: Told) -> None:
     """One person has one open thread on a channel: the one they write in now stays, or else the one that moved last."""
     both = Conversation.objects.filter(customer__in=[kept, gone], state=Conversation.State.OPEN)
     rows = both.order_by("pk").select_for_update(of=("self",)).select_related("agent")
@@ -319,12 +321,12 @@ def _merge_conversations(agent: Agent, kept: Customer, gone: Customer, writing: 
         threads.setdefault((row.agent_id, row.channel), []).append(row)
     ended = []
     for (agent_id, name), pair in threads.items():
-        is_here = (agent_id, name) == (agent.pk, channel)
+        is_here = (agent_id, name) == (agent.pk, told.writes_on)
         pair.sort(key=lambda row: (is_here and row.customer_id == writing.pk, row.last_message_at, row.pk))
         ended += [(row.agent, close(row, by="merged")) for row in pair[:-1]]
     Conversation.objects.filter(customer=gone).update(customer=kept)
     for its_agent, happening in ended:
-        emit_all(its_agent, [replace(happening, customer=kept)])
+        emit_all(its_agent, [replace(happening, customer=kept)], cause=told.cause)
 
 
 def _merge_leads(kept: Customer, gone: Customer) -> None:

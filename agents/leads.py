@@ -87,7 +87,7 @@ def hear(agent: Agent, customer: Customer, conversation: Conversation, found: di
 # --- qualifying -------------------------------------------------------------------------------------------------------
 
 
-def qualify(*, lead: Lead, by: str) -> tuple[Lead, bool]:
+def qualify(*, lead: Lead, by: str, cause: Cause = NOBODY) -> tuple[Lead, bool]:
     """Say that a lead is qualified; `by` is api or person. Gives the lead, and False where it was before.
 
     The lead may be another row than the one given, if its customer was merged with somebody meanwhile.
@@ -99,7 +99,7 @@ def qualify(*, lead: Lead, by: str) -> tuple[Lead, bool]:
             return lead, False
         happening = _qualified(lead, by, lead.conversation)
         lead.save(update_fields=["qualified_at"])
-        emit_all(lead.agent, [happening, *segments.rejudge(customer)])
+        emit_all(lead.agent, [happening, *segments.rejudge(customer)], cause=cause)
     return lead, True
 
 

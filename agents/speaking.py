@@ -42,6 +42,7 @@ def take_in(
         heard=Identifiers(phone=found.get("phone", ""), email=found.get("email", "")),
         details={"name": found["name"]} if "name" in found else {},
         writes_on=channel,
+        cause=cause,
     )
     recognised = recognise(agent, told, known=known)
     conversation, is_new = _open_conversation(agent, recognised.customer, channel)

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from agents import ending, escalating
 from agents.api import conversations_docs
-from agents.api.base import AgentView
+from agents.api.base import AgentView, cause_of
 from agents.models import Conversation, Escalation
 from chatzuri.api import Problem, find
 from webhooks.api import moment
@@ -31,7 +31,7 @@ class ConversationEnd(ConversationView):
     @extend_schema(**conversations_docs.END, request=None)
     def post(self, request: Request, agent_id: str, conversation_id: str) -> Response:
         conversation = self.conversation(agent_id, conversation_id)
-        ending.end(conversation=conversation, by="api")
+        ending.end(conversation=conversation, by="api", cause=cause_of(request))
         return Response(describe(conversation))
 
 
@@ -40,7 +40,7 @@ class ConversationReopen(ConversationView):
     def post(self, request: Request, agent_id: str, conversation_id: str) -> Response:
         conversation = self.conversation(agent_id, conversation_id)
         try:
-            ending.reopen(conversation=conversation, by="api")
+            ending.reopen(conversation=conversation, by="api", cause=cause_of(request))
         except ending.NotReopened as refusal:
             raise Problem(409, "Not opened again", str(refusal)) from None
         return Response(describe(conversation))
@@ -52,8 +52,12 @@ class ConversationEscalate(ConversationView):
         conversation = self.conversation(agent_id, conversation_id)
         asked = EscalationRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        trigger = Escalation.Trigger.API
-        requested = escalating.ask(conversation=conversation, trigger=trigger, **asked.validated_data)
+        requested = escalating.ask(
+            conversation=conversation,
+            trigger=Escalation.Trigger.API,
+            cause=cause_of(request),
+            **asked.validated_data,
+        )
         return Response(describe_escalation(requested.escalation), status=201 if requested.is_new else 200)
 
 
@@ -62,7 +66,7 @@ class EscalationView(AgentView):
         rows = Escalation.objects.filter(conversation__agent=self.agent(agent_id)).select_related("conversation")
         escalation = find(rows, escalation_id, what="escalation of this agent")
         try:
-            return Response(describe_escalation(judge(escalation=escalation)))
+            return Response(describe_escalation(judge(escalation=escalation, cause=cause_of(self.request))))
         except escalating.NotOpen as refusal:
             raise Problem(409, "Not open", str(refusal)) from None
 

@@ -11,8 +11,8 @@ from rest_framework.response import Response
 
 from agents import events, segments
 from agents.api import people_docs
-from agents.api.base import AgentView
-from agents.events import emit_all
+from agents.api.base import AgentView, cause_of
+from agents.events import Cause, emit_all
 from agents.identity import DETAILS, MOST_FREE, Identifiers, Told, TooMuch, recognise, standing
 from agents.models import Agent, Customer
 from chatzuri.api import find
@@ -74,7 +74,7 @@ class Customers(AgentView):
         agent = self.agent(agent_id)
         asked = CustomerRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        return Response(describe(learn(agent, asked.validated_data)))
+        return Response(describe(learn(agent, asked.validated_data, cause_of(request))))
 
 
 class CustomerDetail(AgentView):
@@ -88,14 +88,14 @@ class CustomerDetail(AgentView):
         agent, customer = self.found(agent_id, customer_id)
         asked = CustomerDetailsSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        return Response(describe(learn(agent, asked.validated_data, known=customer)))
+        return Response(describe(learn(agent, asked.validated_data, cause_of(request), known=customer)))
 
     def found(self, agent_id: str, customer_id: str) -> tuple[Agent, Customer]:
         agent = self.agent(agent_id)
         return agent, find(Customer.objects.filter(team=self.team), customer_id, what="customer")
 
 
-def learn(agent: Agent, asked: dict[str, Any], known: Customer | None = None) -> Customer:
+def learn(agent: Agent, asked: dict[str, Any], cause: Cause, known: Customer | None = None) -> Customer:
     """What the application says is so, also where something else was known."""
     given = Identifiers.read(
         external_id=asked.get("user_id", ""),
@@ -106,9 +106,9 @@ def learn(agent: Agent, asked: dict[str, Any], known: Customer | None = None) ->
     details = {name: asked[name] for name in (*DETAILS, "attributes") if name in asked}
     try:
         with transaction.atomic():
-            recognised = recognise(agent, Told(given, details=details, is_correction=True), known=known)
+            recognised = recognise(agent, Told(given, details=details, is_correction=True, cause=cause), known=known)
             entered = segments.rejudge(recognised.customer) if recognised.happenings else []
-            emit_all(agent, [*recognised.happenings, *entered])
+            emit_all(agent, [*recognised.happenings, *entered], cause=cause)
     except TooMuch as refusal:
         raise serializers.ValidationError({"attributes": str(refusal)}) from None
     return recognised.customer

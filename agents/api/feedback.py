@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from agents import feedback
 from agents.api import people_docs
-from agents.api.base import AgentView
+from agents.api.base import AgentView, cause_of
 from agents.models import Feedback, Message
 from chatzuri.api import Problem, find
 from webhooks.api import moment
@@ -45,7 +45,7 @@ class MessageFeedback(AgentView):
         asked = FeedbackRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         try:
-            given, is_new = feedback.submit(message=message, **asked.validated_data)
+            given, is_new = feedback.submit(message=message, cause=cause_of(request), **asked.validated_data)
         except feedback.NotAReply as refusal:
             raise Problem(409, "Not a reply", str(refusal)) from None
         return Response(describe(given), status=201 if is_new else 200)

@@ -56,7 +56,8 @@ class Leads(AgentView):
         form = leads.Form(
             name=asked["name"], email=given.email, phone=given.phone, answers=asked["answers"], score=asked["score"]
         )
-        told = Told(given=given, details={"name": form.name} if form.name else {})
+        details = {"name": form.name} if form.name else {}
+        told = Told(given=given, details=details, cause=cause_of(request))
         try:
             lead, is_new = leads.submit(
                 agent=agent,
@@ -64,7 +65,7 @@ class Leads(AgentView):
                 form=form,
                 conversation=conversation,
                 channel=asked["channel"],
-                cause=cause_of(request),
+                cause=told.cause,
             )
         except TooMuch as refusal:
             raise exceptions.ValidationError({"answers": str(refusal)}) from None
@@ -75,7 +76,7 @@ class LeadQualify(AgentView):
     @extend_schema(**people_docs.QUALIFY_LEAD, request=None)
     def post(self, request: Request, agent_id: str, lead_id: str) -> Response:
         rows = Lead.objects.filter(agent=self.agent(agent_id)).select_related("agent", "customer", "conversation")
-        lead, _ = leads.qualify(lead=find(rows, lead_id, what="lead of this agent"), by="api")
+        lead, _ = leads.qualify(lead=find(rows, lead_id, what="lead of this agent"), by="api", cause=cause_of(request))
         return Response(describe(lead))
 
 

@@ -78,6 +78,41 @@ def test_texts_that_are_too_long_are_refused(api, conversation):
     assert told() == []
 
 
+@pytest.mark.parametrize(
+    ("what", "path", "body"),
+    [
+        ("post", "leads", {"email": "asha@example.com"}),
+        ("put", "customers", {"user_id": "user-42"}),
+        ("patch", "customers/{customer}", {"plan": "pro"}),
+        ("post", "leads/{lead}/qualify", {}),
+        ("post", "messages/{reply}/feedback", {"rating": 1}),
+        ("post", "conversations/{conversation}/end", {}),
+        ("post", "conversations/{conversation}/escalate", {}),
+        ("post", "escalations/{escalation}/accept", {}),
+        ("post", "escalations/{escalation}/resolve", {}),
+    ],
+)
+def test_what_a_rule_led_to_says_so(api, conversation, what, path, body):
+    """So that a circle through a customer's own system is seen, by whatever request it comes back."""
+    rows = {
+        "conversation": conversation,
+        "customer": conversation.customer,
+        "lead": conversation.agent.leads.create(customer=conversation.customer),
+        "reply": conversation.say(role="agent", text="Hello!"),
+    }
+    if "escalation}" in path:
+        rows["escalation"] = conversation.escalations.create(trigger="api")
+    ids = {name: row.public_id for name, row in rows.items()}
+    getattr(api, what)(
+        f"/api/v1/agents/{conversation.agent.public_id}/{path.format(**ids)}",
+        json.dumps(body),
+        content_type="application/json",
+        headers={"X-Chatzuri-Rule": "rul_1", "X-Chatzuri-Hops": "2"},
+    )
+    assert told()
+    assert {(event.caused_by, event.depth) for event in told()} == {("rul_1", 2)}
+
+
 def test_rows_of_another_agent_are_unknown(api, conversation):
     other = make_agent(team=conversation.agent.team)
     escalation = conversation.escalations.create(trigger="api")
