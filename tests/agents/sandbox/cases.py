@@ -4,94 +4,25 @@ Each case gets `credentials` {"url": a receiver that answers as `receiver.py` sa
 and `config`, and a limit of two seconds.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from tests.agents.sandbox.endings import (
+    MEMORY,
+    NOT_JSON,
+    SYNTAX,
+    Case,
+    ends_as,
+    fails,
+    finds_nothing,
+    returns,
+    runs_out,
+    survives,
+    throws,
+    times_out,
+)
 
 SECRET = "SECRET-A-0123456789"
 SECONDS = 2.0
-# However it ends: a limit plus a moment to notice, and never much memory.
+# However it ends: a limit plus a moment to notice.
 OVERTIME = 1.5
-MEBIBYTE = 1024 * 1024
-
-ERRORS = frozenset({"thrown", "syntax", "result", "timeout", "memory", "exit"})
-TIMEOUT = frozenset({"timeout"})
-MEMORY = frozenset({"memory", "thrown", "timeout"})
-THROWN = frozenset({"thrown"})
-RETURNED = frozenset({""})
-SYNTAX = frozenset({"syntax"})
-NOT_JSON = frozenset({"result"})
-# What code may return that looked for something forbidden: nothing, in any of its disguises.
-NOTHING = (None, "", "blocked", "none", "undefined", "undefinedundefined", "undefinedundefinedundefined", 0, False, [])
-
-
-@dataclass(frozen=True)
-class Case:
-    """`kinds` are the endings that are right, "" being a value: one of `values`, where there are any."""
-
-    id: str
-    code: str
-    kinds: frozenset[str]
-    values: tuple[Any, ...] | None = None
-    says: tuple[str, ...] = ()  # one of these is in the error, whatever its case
-    lines: int = 200  # of the console at most
-    megabytes: int = 420  # of memory at most
-
-    def fault(self, *, kind: str, value: Any, error: str, console: list[tuple[str, str]], peak: int = 0) -> str:
-        """What is wrong with how it ended; empty where nothing is."""
-        if kind not in self.kinds:
-            return f"ended as {kind or 'a value'}: {error or value!r}"
-        if kind == "" and self.values is not None and not any(_same(value, right) for right in self.values):
-            return f"returned {value!r}"
-        if kind and self.says and not any(words.lower() in error.lower() for words in self.says):
-            return f"says {error!r}"
-        if len(error) > 2000 or "/agents/sandbox/" in error or "bootstrap" in error:
-            return f"says too much: {error[:200]!r}"
-        if len(console) > self.lines or sum(len(text) for _, text in console) > 80 * 1024:
-            return f"logged {len(console)} lines"
-        if peak > self.megabytes * MEBIBYTE:
-            return f"took {peak // MEBIBYTE} MiB"
-        return ""
-
-
-def _same(value: Any, right: Any) -> bool:
-    """`0` is not `False` here, and `1` not `1.0`."""
-    return type(value) is type(right) and value == right
-
-
-def _case(kinds: frozenset[str], id_: str, code: str, *values: Any, **more: Any) -> Case:
-    return Case(id_, code, kinds, values or None, **more)
-
-
-def times_out(id_: str, code: str) -> Case:
-    return _case(TIMEOUT, id_, code)
-
-
-def runs_out(id_: str, code: str) -> Case:
-    """Of memory: the process is stopped, or the code is told."""
-    return _case(MEMORY, id_, code)
-
-
-def fails(id_: str, code: str, *says: str) -> Case:
-    return _case(ERRORS, id_, code, says=says)
-
-
-def throws(id_: str, code: str, *says: str) -> Case:
-    return _case(THROWN, id_, code, says=says)
-
-
-def returns(id_: str, code: str, *values: Any) -> Case:
-    return _case(RETURNED, id_, code, *values)
-
-
-def finds_nothing(id_: str, code: str) -> Case:
-    """An error, or nothing in one of its disguises."""
-    return _case(ERRORS | RETURNED, id_, code, *NOTHING)
-
-
-def survives(id_: str, code: str, *values: Any) -> Case:
-    """Any ending that is an ending."""
-    return _case(ERRORS | RETURNED, id_, code, *values)
-
 
 LOOK = "typeof Deno + typeof process + typeof require"
 NOT_FOUND = "undefinedundefinedundefined"
@@ -156,7 +87,7 @@ MEMORY_CASES = [
     throws("deep_recursion", "function f(n) { return f(n + 1) + 1 } return f(0)", "call stack"),
     throws("mutual_getter_recursion", "const o = {get a() { return this.a }}; return o.a", "call stack"),
     fails("deep_json", "let a = []; for (let i = 0; i < 2e5; i++) a = [a]; return a"),
-    _case(NOT_JSON, "deep_json_2500", "let a = []; for (let i = 0; i < 2500; i++) a = [a]; return a", says=("deep",)),
+    ends_as(NOT_JSON, "deep_json_2500", "let a = []; for (let i = 0; i < 2500; i++) a = [a]; return a", says=("deep",)),
     survives("json_parse_deep", 'return JSON.parse("[".repeat(5e5) + "]".repeat(5e5)).length', 1),
     survives("regex_compile_deep", 'return new RegExp("(".repeat(1e5) + ")".repeat(1e5)).test("a")'),
     survives("spread_args", "return Math.max(...new Array(5e6).fill(1))", 1),
@@ -236,7 +167,7 @@ ESCAPES = [
         'return /agents|bootstrap|work|home|\\.py/.test(stacks.join()) ? stacks : "blocked"',
         "blocked",
     ),
-    _case(SYNTAX, "code_injection", "1})(); globalThis.__x = 1; (async () => { return 2"),
+    ends_as(SYNTAX, "code_injection", "1})(); globalThis.__x = 1; (async () => { return 2"),
     returns("trailing_comment", "return 5 // done", 5),
     returns("shadow_config", "const config = {a: 1}; let credentials = 2; return config", {"a": 1}),
 ]
@@ -317,8 +248,8 @@ BRIDGE = [
 ]
 
 OUTPUT = [
-    _case(MEMORY | NOT_JSON, "huge_result", 'return "x".repeat(5e7)'),
-    _case(NOT_JSON, "big_result_2mb", 'return "x".repeat(2e6)', says=("large",)),
+    ends_as(MEMORY | NOT_JSON, "huge_result", 'return "x".repeat(5e7)'),
+    ends_as(NOT_JSON, "big_result_2mb", 'return "x".repeat(2e6)', says=("large",)),
     returns("huge_console", 'for (let i = 0; i < 3e5; i++) console.log("line " + i + "x".repeat(1000)); return 1', 1),
     survives("one_huge_line", 'console.log("x".repeat(5e7)); return 1', 1),
     returns(
@@ -395,9 +326,9 @@ VALUES = [
     throws("throw_proxy", 'throw new Proxy(new Error("x"), {get() { throw new Error("trap") }})', "unknown error"),
     throws("throw_huge", 'throw new Error("x".repeat(1e7))', "xxx"),
     throws("throw_message_object", 'const e = new Error("x"); e.message = {a: 1}; throw e'),
-    _case(NOT_JSON, "bigint", "return {a: 10n}", says=("BigInt",)),
-    _case(NOT_JSON, "cycle", "const a = {}; a.a = a; return a", says=("circular",)),
-    _case(NOT_JSON, "function_value", "return () => 1", says=("function",)),
+    ends_as(NOT_JSON, "bigint", "return {a: 10n}", says=("BigInt",)),
+    ends_as(NOT_JSON, "cycle", "const a = {}; a.a = a; return a", says=("circular",)),
+    ends_as(NOT_JSON, "function_value", "return () => 1", says=("function",)),
     returns("undefined_value", "return undefined", None),
     returns("no_return", "const x = 1", None),
     returns(
@@ -413,10 +344,10 @@ VALUES = [
     returns("lone_surrogate", 'return "a\\ud800b"', "a\ufffdb"),
     returns("nul_char", 'return "a\\u0000b"', "a\ufffdb"),
     returns("tojson_value", "return {toJSON() { return 1 }, a: 1}", 1),
-    _case(SYNTAX, "syntax_error", "return {"),
+    ends_as(SYNTAX, "syntax_error", "return {"),
 ]
 
-CASES = [*LIVENESS, *MEMORY_CASES, *ESCAPES, *BRIDGE, *OUTPUT, *FETCHES, *VALUES]
+CASES: list[Case] = [*LIVENESS, *MEMORY_CASES, *ESCAPES, *BRIDGE, *OUTPUT, *FETCHES, *VALUES]
 
 # Two runs, one after the other: the second one must find nothing of the first.
 LEAVE_BEHIND = """

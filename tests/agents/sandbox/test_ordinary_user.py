@@ -80,7 +80,7 @@ def run_as_somebody(folder: Path, origin: str) -> dict[str, Any]:
 def copy_what_is_needed(folder: Path) -> None:
     for part in ("agents/__init__.py", "agents/sandbox", "tests/__init__.py", "tests/agents/__init__.py"):
         copy(ROOT / part, folder / part)
-    for part in ("__init__.py", "cases.py", "receiver.py"):
+    for part in ("__init__.py", "cases.py", "endings.py", "receiver.py"):
         copy(ROOT / "tests/agents/sandbox" / part, folder / "tests/agents/sandbox" / part)
     # Deno's package finds its program in `bin` beside itself, as if it had been installed into a folder.
     copy(Path(deno.__file__).parent, folder / "packages" / "deno")
