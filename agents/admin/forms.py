@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, Value, When
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
@@ -20,6 +20,7 @@ from unfold.widgets import (
 )
 
 from agents import actions
+from agents.admin.credential_use import fitting_kinds, uses_credential
 from agents.admin.drafts import Unreadable, configuration
 from agents.brains.offline import OfflineBrain
 from agents.models import Agent, Tool
@@ -222,8 +223,17 @@ class InstallForm(forms.ModelForm):
         config = json.dumps(instance.config, indent=2, ensure_ascii=False) if instance.config else ""
         # Several of these are on one page, so each has ids of its own.
         super().__init__(data, instance=instance, initial={"config": config}, auto_id=f"id_{instance.pk}_%s")
-        self.fields["credential"].queryset = credentials  # type: ignore[attr-defined]
+        self.fields["credential"].queryset = _fitting_first(credentials, instance)  # type: ignore[attr-defined]
         self.fields["credential"].empty_label = "None"  # type: ignore[attr-defined]
+        self.fitting_kind = next(iter(_kinds_for(instance)), "")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        missing = not cleaned.get("credential") and "credential" not in self.errors
+        action = self.instance.action
+        if cleaned.get("is_active") and missing and action and uses_credential(action):
+            self.add_error("credential", "The code reads credentials. Choose one before you switch it on.")
+        return cleaned
 
     def clean_config(self) -> dict[str, Any]:
         try:
@@ -248,6 +258,16 @@ class InstallForm(forms.ModelForm):
                 field = fault.pointer.strip("/")
                 self.add_error(field if field in self.fields else None, fault.detail)
             return None
+
+
+def _kinds_for(tool: Tool) -> list[str]:
+    return fitting_kinds(tool.action) if tool.action else []
+
+
+def _fitting_first(credentials: QuerySet[Credential], tool: Tool) -> QuerySet[Credential]:
+    """Those that have what the code reads, then the others, each by name."""
+    fits = Case(When(kind__in=_kinds_for(tool), then=Value(0)), default=Value(1))
+    return credentials.order_by(fits, "name")
 
 
 def free_name(agent: Agent) -> str:

@@ -1,6 +1,5 @@
 """Custom actions on the tab Tools & Actions: each install is a row with one switch."""
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
@@ -9,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.urls import URLPattern, reverse
 
 from agents import actions
+from agents.admin.credential_use import misfit, uses_credential
 from agents.admin.forms import InstallForm
 from agents.models import Agent, CustomAction, Tool
 from chatzuri.admin.wall import rows_of_team
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from chatzuri.admin import TeamScopedAdmin as Base
 else:
     Base = object
-
-_USES_CREDENTIAL = re.compile(r"\bcredentials\b")
 
 
 class Installs(Base):
@@ -88,6 +86,18 @@ class Installs(Base):
 
 
 def _tell_saved(request: HttpRequest, tool: Tool) -> None:
+    _tell_how_it_is(request, tool)
+    _tell_misfit(request, tool)
+
+
+def _tell_misfit(request: HttpRequest, tool: Tool) -> None:
+    """The code may know better than its text tells, so this is a warning and no refusal."""
+    wrong = misfit(tool.action, tool.credential) if tool.action and tool.credential else ""
+    if wrong:
+        messages.warning(request, f"The credential of “{tool.title}” does not seem to fit. {wrong}")
+
+
+def _tell_how_it_is(request: HttpRequest, tool: Tool) -> None:
     if not tool.is_active:
         messages.success(request, f"“{tool.title}” is saved. It is switched off, so the agent does not use it.")
     elif tool.agent.brain == Agent.Brain.OFFLINE and not tool.phrases:
@@ -114,11 +124,8 @@ def put_on(request: HttpRequest, *, agent: Agent, action: CustomAction, credenti
         )
     else:
         messages.success(request, f"“{action.title}” is on {agent} and switched on. Try it in the playground.")
+    _tell_misfit(request, tool)
     return f"{page}#tool-{tool.name}"
-
-
-def uses_credential(action: CustomAction) -> bool:
-    return bool(action.current and _USES_CREDENTIAL.search(action.current.code))
 
 
 def sentences(refused: actions.ActionRefused) -> str:

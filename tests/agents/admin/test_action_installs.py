@@ -131,6 +131,66 @@ class TestInstalls:
         tool.refresh_from_db()
         assert tool.config == {}
 
+    def test_code_that_reads_credentials_is_not_switched_on_without_one(self, owner, team):
+        code = "return credentials.bearer_token;"
+        tool, credential = (
+            install(action=make_action(team=team, code=code), is_active=False),
+            make_credential(team=team),
+        )
+        [form] = self.saved(owner, tool).context["installs"]
+        assert form.errors == {"credential": ["The code reads credentials. Choose one before you switch it on."]}
+        tool.refresh_from_db()
+        assert tool.is_active is False
+        assert self.saved(owner, tool, is_active="").status_code == 302
+        assert self.saved(owner, tool, credential=credential.pk).status_code == 302
+
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "return 1; // needs no credentials",
+            "/* credentials\n */ return fetch('https://a.example');",
+            "return fetch(config.url, { credentials: 'omit' });",
+            "throw new Error('Wrong credentials');",
+        ],
+    )
+    def test_a_word_that_only_looks_like_it_keeps_nothing_switched_off(self, owner, team, code):
+        assert self.saved(owner, install(action=make_action(team=team, code=code))).status_code == 302
+
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "return credentials.bearer_token;",
+            "return fetch('https://a.example', { headers: { Authorization: `Bearer ${credentials?.bearer_token}` } });",
+            'return credentials["bearer_token"];',
+            "const { bearer_token: token } = credentials; return token;",
+        ],
+    )
+    def test_a_credential_without_the_field_that_the_code_reads_is_warned_of(self, owner, team, code):
+        wrong = make_credential(team=team, name="A hook")
+        right = make_credential(team=team, name="The key", kind="http_bearer_token", values={"bearer_token": "t"})
+        tool = install(action=make_action(team=team, code=code))
+        page_of_tools = page("agent_tools", tool.agent.pk)
+        self.saved(owner, tool, credential=wrong.pk)
+        assert "reads credentials.bearer_token, which A hook (Webhook) does not have" in text(owner.get(page_of_tools))
+        self.saved(owner, tool, credential=right.pk)
+        assert "does not seem to fit" not in text(owner.get(page_of_tools))
+
+    def test_fitting_credentials_come_first_and_a_new_one_is_a_click_away(self, owner, team):
+        make_credential(team=team, name="A hook")
+        for name, kind in (("B notion", "notion"), ("C hubspot", "hubspot")):
+            make_credential(team=team, name=name, kind=kind, values={"access_token": "t"})
+        tool = install(action=library.add(team=team, slug="hubspot-contact").action)
+        response = owner.get(page("agent_tools", tool.agent.pk))
+        [form] = response.context["installs"]
+        assert [one.name for one in form.fields["credential"].queryset] == ["C hubspot", "A hook", "B notion"]
+        assert "/credential/add/?kind=hubspot" in text(response)
+
+    def test_an_action_of_the_library_says_which_kind_it_was_made_for(self, owner, team):
+        agent, notion = make_agent(team=team), make_credential(team=team, kind="notion", values={"access_token": "t"})
+        data = {"agent": agent.pk, "credential": notion.pk}
+        told = text(owner.post(page("customaction_ready", "hubspot-contact"), data, follow=True))
+        assert "made for a credential of the kind HubSpot" in told
+
     def test_another_teams_credential_cannot_be_chosen(self, owner, team):
         tool, theirs = install(action=make_action(team=team)), make_credential(team=make_team())
         response = self.saved(owner, tool, credential=theirs.pk)
