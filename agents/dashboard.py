@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from agents.models import ActionRun, Agent, CustomAction, Tool, ToolCall
+from agents.models import ActionRun, Agent, CustomAction, Escalation, Tool, ToolCall
 from chatzuri.models import Team
 from webhooks.models import Delivery, Endpoint
 from webhooks.outcomes import describe
@@ -22,7 +22,7 @@ from webhooks.outcomes import describe
 State = Delivery.State
 COUNTED = 10_000  # The newest rows that the numbers look at; the page says so when there are more.
 JUDGED = 500  # The newest rows that say which endpoints fail.
-MOST_COUNTED = 100  # Calls that wait for approval: beyond this the number does not matter.
+MOST_COUNTED = 100  # Calls and customers that wait for a person: beyond this the number does not matter.
 ENDED = (ActionRun.State.SUCCEEDED, ActionRun.State.FAILED, ActionRun.State.INTERRUPTED)
 TONES = {State.DELIVERED: "good", State.NO_ANSWER: "warn"} | dict.fromkeys(
     (State.HELD, State.QUEUED, State.SENDING), "wait"
@@ -164,7 +164,24 @@ def latest(team: Team) -> list[dict[str, Any]]:
 
 
 def notices(team: Team) -> list[Notice]:
-    return [*_waiting(team), *_failing(team), *_failing_actions(team), *_paused(team), *_forgotten(team)]
+    found = (_asking(team), _waiting(team), _failing(team), _failing_actions(team), _paused(team), _forgotten(team))
+    return [notice for some in found for notice in some]
+
+
+def _asking(team: Team) -> list[Notice]:
+    """Customers whom nobody has taken yet; one of them is a click away."""
+    asking = Escalation.objects.filter(conversation__agent__team=team, state=Escalation.State.REQUESTED)
+    found = list(asking.values_list("conversation", flat=True)[:MOST_COUNTED])
+    if not found:
+        return []
+    if len(found) == 1:
+        return [Notice("A customer asks for a person.", reverse("admin:agents_conversation_change", args=found))]
+    many = str(len(found)) if len(found) < MOST_COUNTED else f"More than {MOST_COUNTED - 1}"
+    return [Notice(f"{many} customers ask for a person.", _waiting_conversations())]
+
+
+def _waiting_conversations() -> str:
+    return reverse("admin:agents_conversation_changelist") + f"?person={Escalation.State.REQUESTED}"
 
 
 def _waiting(team: Team) -> list[Notice]:

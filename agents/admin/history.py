@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from agents.admin.approvals import Approvals
+from agents.admin.escalations import Escalations, PersonFilter, escalation_badge, open_escalation, with_escalation
 from agents.models import Conversation, Customer, ToolCall
 from agents.transcripts import SHOWN, brain_words, calls, lines, receipt
 from chatzuri.admin import ReadOnlyAdmin, TeamScopedAdmin
@@ -33,10 +34,10 @@ class ChannelFilter(admin.SimpleListFilter):
 
 
 @admin.register(Conversation)
-class ConversationAdmin(ReadOnlyAdmin):
+class ConversationAdmin(Escalations, ReadOnlyAdmin):
     team_path = "agent__team"
-    list_display = ["customer", "agent", "channel", "state_label", "last_message_at"]
-    list_filter = ["agent", ChannelFilter, "state"]
+    list_display = ["customer", "agent", "channel", "state_label", "person", "last_message_at"]
+    list_filter = ["agent", PersonFilter, ChannelFilter, "state"]
     list_select_related = ["agent", "customer"]
     search_fields = ["public_id", "customer__name", "customer__email", "customer__external_id"]
     search_help_text = "Search by conversation id, or by the customer's name, e-mail address or id"
@@ -50,6 +51,16 @@ class ConversationAdmin(ReadOnlyAdmin):
     def state_label(self, conversation: Conversation) -> str:
         return conversation.get_state_display()
 
+    @display(description="Person")
+    def person(self, conversation: Conversation) -> str:
+        return escalation_badge(conversation.escalation_state)  # type: ignore[attr-defined]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
+        return with_escalation(super().get_queryset(request))
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*self.escalation_urls(), *super().get_urls()]
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -58,6 +69,8 @@ class ConversationAdmin(ReadOnlyAdmin):
             "title": f"Conversation with {conversation.customer}",
             "conversation": conversation,
             "lines": lines(conversation),
+            "escalation": open_escalation(conversation),
+            "escalation_badge": escalation_badge(conversation.escalation_state),
             "shown": SHOWN,
             **(extra_context or {}),
         }
