@@ -23,6 +23,7 @@ from agents.models import Agent, Conversation, Intent, Message, Tool, ToolCall, 
 from agents.telling import tell
 from agents.tools import PREPARE, RUN, left
 from agents.tools.failures import ToolFailed
+from agents.tools.results import customer_text
 from agents.waking import listen, wake
 from agents.wishes import Wish, read_wish
 from chatzuri import relay
@@ -308,8 +309,7 @@ def _tell_conversation(row: ToolCall) -> None:
     """The customer was told that a colleague has to look at it; this is what became of it."""
     if row.conversation is not None and row.judged_at is not None:
         title = row.tool.title if row.tool else row.tool_name
-        text = str((row.result or {}).get("text", ""))
-        row.conversation.say(role=Message.Role.SYSTEM, text=f"{title}: {text}")
+        row.conversation.say(role=Message.Role.SYSTEM, text=f"{title}: {customer_text(row)}")
 
 
 # --- completing: outside of every transaction ------------------------------------------------------------------------

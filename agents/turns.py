@@ -22,6 +22,7 @@ from agents.leases import UNFINISHED, Lease, LeaseLost
 from agents.llm import Answer, BrainFailed, Entry, ToolSpec, brain_for
 from agents.models import Agent, Customer, ToolCall, Turn
 from agents.speaking import send_out, take_in
+from agents.tools.results import customer_text
 from agents.waking import listen, wake
 from chatzuri import relay
 
@@ -186,7 +187,7 @@ class Work:
             "status": call.status,
             "is_error": ledger.is_error(call),
             "text": for_brain(call),
-            "summary": _result_text(call),
+            "summary": customer_text(call),
             "outcome": structured.get("outcome", ""),
             "delivery": structured.get("delivery"),
         }
@@ -220,7 +221,7 @@ class Work:
         """Where the brain cannot say what was done, the ledger does: nothing that was sent goes unmentioned."""
         told = (ToolCall.Status.FIRED, ToolCall.Status.FAILED)
         calls = self.turn.tool_calls.filter(status__in=told).select_related("tool").order_by("pk")
-        lines = [f"{call.tool.title if call.tool else call.tool_name}: {_result_text(call)}" for call in calls]
+        lines = [f"{call.tool.title if call.tool else call.tool_name}: {customer_text(call)}" for call in calls]
         return "\n".join([sentence, *lines])
 
     def finish(self, ending: Ending) -> None:

@@ -271,7 +271,7 @@ def _report(tools: Sequence[ToolSpec], history: Sequence[Entry]) -> Answer:
     for result in history[-1]["results"]:
         reference = f"Reference: {result['delivery']}." if result.get("delivery") else ""
         opening, said = OPENINGS.get(result["status"], ""), result.get("summary") or result["text"]
-        words = [opening if opening != said else "", said, reference]
+        words = ["" if said.startswith(opening) else opening, said, reference]
         lines.append(f"{titles.get(result['name'], result['name'])}: {' '.join(word for word in words if word)}")
     asked = next((entry for entry in reversed(history) if entry["kind"] == "answer"), {})
     return Answer(text="\n".join(lines), brain=asked.get("brain") or _kind())
