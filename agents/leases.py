@@ -63,6 +63,11 @@ class Lease:
         """Something broke here: let the sweeper give the turn to another worker without waiting for the clock."""
         self._ours().update(lease_until=Now())
 
+    def suspend(self) -> None:
+        """The turn waits for something that is running; whoever ends that wakes it. No lease was used up by this."""
+        back = {"lease": None, "lease_until": None, "leases": F("leases") - 1, "queued_at": Now()}
+        self._ours().update(state=Turn.State.QUEUED, **back)
+
     def save_step(self, *, ordinal: int, entry: dict[str, Any]) -> None:
         with self.held():
             Step.objects.create(turn_id=self.turn_id, ordinal=ordinal, entry=entry)

@@ -14,14 +14,15 @@ from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from agents import budgets
-from agents.arguments import digest
+from agents import budgets, tools
+from agents.arguments import digest, faults
+from agents.leases import UNFINISHED
 from agents.models import Agent, Conversation, Intent, Message, Tool, ToolCall, Turn
 from agents.telling import tell
-from agents.tools import PREPARE, RUN, left
+from agents.tools import PREPARE, left
 from agents.tools.failures import ToolFailed
 from agents.tools.results import customer_text
 from agents.waking import listen, wake
@@ -60,6 +61,8 @@ def call(
     reason: str = "",
 ) -> ToolCall:
     """Make a call and see it through; for workers only. What a model does wrong comes back as a refused call.
+
+    A custom action comes back running: its call is completed when its run is over. `wait` waits for that.
 
     `arguments` may be the text a model wrote. A call whose key is known gives the stored outcome. Raises `KeyReused`
     where that key stands for something else, and nothing else on purpose.
@@ -267,18 +270,30 @@ def approve(held: ToolCall, *, by: Any = None) -> ToolCall:
     """Let a call run that waits for it; a worker takes it after the commit. Raises `NotWaiting`."""
     with transaction.atomic():
         row = _waiting(held)
-        if row.tool is None or not row.tool.is_active:
+        if sentence := _outdated(row):
             _judge(row, by)
-            _refuse(row, "It was approved, but the tool is switched off by now. Nothing was sent.")
+            _refuse(row, sentence)
         else:
             row.status, row.result = Status.RUNNING, None
             _judge(row, by)
+            assert row.tool is not None
             _prepare(row, row.tool)
         if row.status == Status.RUNNING:
             transaction.on_commit(partial(wake, "agents.tasks.run_tool_call", tool_call_id=row.pk))
         else:
             _tell_conversation(row)
     return row
+
+
+def _outdated(row: ToolCall) -> str:
+    """Why a call that a person approves cannot run any more; empty where it can."""
+    if row.tool is None or not row.tool.is_active:
+        return "It was approved, but the tool is switched off by now. Nothing was sent."
+    if not row.agent.is_active:
+        return "It was approved, but the agent is switched off by now. Nothing was sent."
+    if faults(row.arguments, row.tool.schema()):
+        return "It was approved, but the tool asks for something else by now. Nothing was sent; ask again."
+    return ""
 
 
 def refuse(held: ToolCall, *, by: Any = None, reason: str = "") -> ToolCall:
@@ -316,22 +331,34 @@ def _tell_conversation(row: ToolCall) -> None:
 
 
 def run(*, tool_call_id: int) -> None:
-    """A worker's part of `request`. Running it twice changes nothing."""
-    complete(_loaded(tool_call_id))
+    """A worker's part of `request`, and of whoever ends a run. Running it twice changes nothing."""
+    done = complete(_loaded(tool_call_id))
+    if done.status == Status.RUNNING:
+        return
+    for repeat in ToolCall.objects.filter(duplicate_of=done.pk, status=Status.RUNNING).values_list("pk", flat=True):
+        wake("agents.tasks.run_tool_call", tool_call_id=repeat)
+    if done.turn_id is not None:
+        wake("agents.tasks.take_turn", turn_id=done.turn_id)
 
 
 def complete(begun: ToolCall) -> ToolCall:
-    """See a call through. A finished one comes back as it is; one that another worker is at is waited for."""
+    """See a call through, as far as it goes now. A finished one comes back as it is.
+
+    One whose code is still running comes back running: whoever ends the run wakes a worker for the call.
+    """
     if begun.status != Status.RUNNING:
         return begun
     if connection.in_atomic_block:
         raise InsideTransaction("complete() lets a tool send something: call it outside of transactions.")
     if begun.duplicate_of_id is not None:
-        _repeat(begun, complete(_loaded(begun.duplicate_of_id)))
-    elif begun.tool is None or (begun.delivery_id is None and begun.run_id is None):
-        _refuse(begun, "This call was left behind before anything was sent. Nothing left.")
+        first = complete(_loaded(begun.duplicate_of_id))
+        if first.status == Status.RUNNING:
+            return begun
+        _repeat(begun, first)
     else:
-        result = RUN[begun.tool.kind](begun)
+        result = tools.run(begun)
+        if result is None:
+            return begun
         with transaction.atomic():
             if begun.finish(status=Status.FIRED if result.success else Status.FAILED, result=result.as_json()):
                 tell(begun)
@@ -356,8 +383,10 @@ def _loaded(pk: int) -> ToolCall:
 
 
 def sweep() -> int:
-    """Wake a worker for accepted calls that nobody came for. Calls of a turn come back with their turn."""
-    forgotten = ToolCall.objects.filter(status=Status.RUNNING, turn=None, created_at__lt=Now() - FORGOTTEN_AFTER)
+    """Wake a worker for accepted calls that nobody came for. Calls of a turn that goes on come back with their turn."""
+    left_alone = Q(turn=None) | Q(judged_at__isnull=False) | ~Q(turn__state__in=UNFINISHED)
+    running = ToolCall.objects.filter(left_alone, status=Status.RUNNING)
+    forgotten = running.annotate(since=Coalesce("judged_at", "created_at")).filter(since__lt=Now() - FORGOTTEN_AFTER)
     keys = list(forgotten.order_by(F("pk")).values_list("pk", flat=True)[:500])
     for key in keys:
         wake("agents.tasks.run_tool_call", tool_call_id=key)

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from agents import fetches, sandbox
-from agents.models import ActionRun, ActionVersion, Agent, Conversation, CustomAction, Tool
+from agents.models import ActionRun, ActionVersion, Agent, Conversation, CustomAction, Tool, ToolCall
 from agents.waking import listen, wake
 from chatzuri import relay
 from chatzuri.fields import NotReadable
@@ -35,14 +35,21 @@ BEYOND_THE_CODE = timedelta(seconds=20)
 REAPING_MARGIN = timedelta(seconds=10)
 FORGOTTEN_AFTER = timedelta(seconds=10)
 # Somebody waits for a run; after this long in the queue nobody does any more, and it is not begun.
-QUEUED_AT_MOST = timedelta(seconds=45)
-# More of one team may not wait: the agents that wait for them would be in everybody's way.
+QUEUED_AT_MOST = timedelta(seconds=120)
+# More of one team may not wait: a queue that nobody can wait for is a way to lose things slowly.
 MOST_WAITING = 20
 CHECK_PATIENCE = 8.0
 
-NO_WORKER = "No worker came for this run in time, so it was not begun. Nothing was sent."
+NO_WORKER = (
+    "This run was not begun in time: no worker was free for it, or the team's other actions kept running. "
+    "Nothing was sent."
+)
+BROKE = "The sandbox could not be used. Nothing of the code was executed."
 TOO_MANY = "Too many actions of this team are waiting right now. Nothing was sent; try again in a moment."
+DELETED = "This run was deleted, with its action, while it was waiting or running."
 VANISHED = "The worker that ran this vanished. What it had sent until then is in the delivery log."
+
+LIMITS = sandbox.Limits()
 
 # One claim at a time, so that a team's limit is exact. The team with least running comes first, then the oldest run.
 CLAIM_LOCK = 0x61637473
@@ -136,8 +143,9 @@ def wait(run: ActionRun, *, timeout: float | None = None) -> ActionRun:
     if not is_over():
         for _ in listen(f"run:{run.public_id}", is_over=is_over, timeout=seconds):
             pass
-    run.refresh_from_db()
-    if run.state == State.QUEUED:
+    if run.is_gone():
+        run.state, run.kind, run.error = State.CANCELLED, "unavailable", DELETED
+    elif run.state == State.QUEUED:
         run.finish(state=State.CANCELLED, kind="unavailable", error=NO_WORKER)
     return run
 
@@ -150,7 +158,7 @@ def check(*, team: Team, code: str) -> ActionRun | None:
     except TooManyWaiting:
         return None
     done = wait(run, timeout=CHECK_PATIENCE)
-    ActionRun.objects.filter(pk=run.pk).delete()
+    ActionRun.objects.filter(pk=run.pk).exclude(state=State.RUNNING).delete()
     return done if done.state in (State.SUCCEEDED, State.FAILED) else None
 
 
@@ -198,7 +206,12 @@ def _execute(run: ActionRun) -> None:
         only_check=run.purpose == Purpose.CHECK,
     )
     fetcher = fetches.RunFetcher(run, secrets=secrets, hosts=hosts)
-    result = pool().run(job, fetcher, seconds=settings.ACTION_SECONDS)
+    try:
+        result = pool().run(job, fetcher, seconds=settings.ACTION_SECONDS)
+    except Exception:
+        logger.exception("%s could not be executed.", run.public_id)
+        _end(run, State.FAILED, kind="unavailable", error=BROKE)
+        return
     _write_down(run, result, Masker(secrets))
 
 
@@ -211,18 +224,34 @@ def _write_down(run: ActionRun, result: sandbox.Result, masker: Masker) -> None:
         run,
         State.FAILED if result.kind else State.SUCCEEDED,
         kind=result.kind,
-        error=masker.text(result.error)[:2000],
+        error=_masked(masker, result.error, is_cut=len(result.error) >= LIMITS.error)[: LIMITS.error],
         line=result.line,
         result=masker.value(result.value),
-        console=[[level, masker.text(text)] for level, text in result.console],
+        console=[
+            [level, _masked(masker, text, is_cut=len(text.encode()) >= LIMITS.line_bytes)]
+            for level, text in result.console
+        ],
         milliseconds=round(result.milliseconds, 1),
     )
+
+
+def _masked(masker: Masker, text: str, *, is_cut: bool) -> str:
+    """The sandbox cuts before anybody masks: half of a secret may stand at the end of what it cut."""
+    return masker.ended(text) if is_cut else masker.text(text)
 
 
 def _end(run: ActionRun, state: str, **facts: Any) -> None:
     if not run.finish(state=state, **facts):
         logger.error("What came of %s was not ours to write.", run.public_id)
+    _tell(run)
+
+
+def _tell(run: ActionRun) -> None:
+    """Whoever waits for this run may go on: a listener, and the call that it belongs to."""
     relay.tell(f"run:{run.public_id}", {"type": "done", "state": run.state})
+    waiting = ToolCall.objects.filter(run=run.pk, status=ToolCall.Status.RUNNING)
+    for key in waiting.values_list("pk", flat=True):
+        wake("agents.tasks.run_tool_call", tool_call_id=key)
 
 
 @cache
@@ -238,7 +267,8 @@ def sweep() -> None:
     """Wake a worker for runs that nobody came for; cancel those that nobody waits for any more. Runs nothing."""
     queued = ActionRun.objects.filter(state=State.QUEUED)
     for run in queued.filter(queued_at__lt=Now() - QUEUED_AT_MOST).order_by("pk")[:500]:
-        run.finish(state=State.CANCELLED, kind="unavailable", error=NO_WORKER)
+        if run.finish(state=State.CANCELLED, kind="unavailable", error=NO_WORKER):
+            _tell(run)
     if queued.filter(queued_at__lt=Now() - FORGOTTEN_AFTER).exists():
         wake(TASK)
 
@@ -249,5 +279,5 @@ def reap() -> int:
     reaped = 0
     for run in overdue.order_by("pk")[:500]:
         reaped += run.finish(state=State.INTERRUPTED, kind="interrupted", error=VANISHED)
-        relay.tell(f"run:{run.public_id}", {"type": "done", "state": run.state})
+        _tell(run)
     return reaped

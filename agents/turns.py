@@ -77,6 +77,14 @@ def receive(
 # --- taking a turn ---------------------------------------------------------------------------------------------------
 
 
+class Suspended(Exception):
+    """A custom action is still running. The turn gives its thread back, and goes on when the call is complete."""
+
+    def __init__(self, call: ToolCall) -> None:
+        super().__init__(call.public_id)
+        self.call = call
+
+
 @dataclass(frozen=True)
 class Ending:
     """How a turn ends: what the customer reads, and a word for the log."""
@@ -96,6 +104,12 @@ def take_turn(*, turn_id: int) -> None:
     work = Work(turn, lease)
     try:
         work.finish(work.through())
+    except Suspended as waiting:
+        lease.suspend()
+        # It may have ended between our look and our leave: then nobody else wakes this turn.
+        if not ToolCall.objects.filter(pk=waiting.call.pk, status=ToolCall.Status.RUNNING).exists():
+            wake("agents.tasks.take_turn", turn_id=turn_id)
+        return
     except LeaseLost:
         logger.warning("%s was taken over by another worker.", turn.public_id)
         return
@@ -178,6 +192,8 @@ class Work:
             conversation=self.conversation,
             turn=self.turn,
         )
+        if call.status == ToolCall.Status.RUNNING:
+            raise Suspended(call)
         relay.tell(self.channel, {"type": "action", "call": action(call)})
         structured = (call.result or {}).get("structured", {})
         return {

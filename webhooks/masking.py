@@ -59,6 +59,13 @@ class Masker:
         masked = self.data(data[: size + margin])
         return masked[: max(0, len(masked) - margin)][:size]
 
+    def ended(self, text: str) -> str:
+        """A text that somebody cut before it came here, masked; an end that may be part of a secret is left out."""
+        if not self:
+            return text
+        masked = self.text(text)
+        return masked[: max(0, len(masked) - self._longest)] + " …"
+
     def value(self, value: Any) -> Any:
         """A JSON value with the secrets masked in its texts, numbers and keys, however deep they are."""
         if not self:

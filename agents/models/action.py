@@ -152,8 +152,16 @@ class ActionRun(models.Model):
         return self.version.code if self.version else self.draft
 
     def finish(self, *, state: str, **facts: Any) -> bool:
-        """End it under its token, or while nobody has begun it. False where somebody else ended it before."""
+        """End it under its token, or while nobody has begun it. False where somebody was faster, or deleted it."""
         mine = ActionRun.objects.filter(pk=self.pk, token=self.token, state__in=self.UNFINISHED)
         changed = mine.update(state=state, finished_at=Now(), **facts)
-        self.refresh_from_db()
+        self.is_gone()
         return bool(changed)
+
+    def is_gone(self) -> bool:
+        """Whether the row was deleted, with its action; otherwise this says what stands in it now."""
+        try:
+            self.refresh_from_db()
+        except ActionRun.DoesNotExist:
+            return True
+        return False

@@ -1,6 +1,6 @@
-"""The whole registry. `PREPARE` writes down what will happen, in a transaction; `RUN` lets it, outside of one.
+"""The whole registry. `PREPARE` writes down what will happen, in a transaction; `run` lets it, outside of one.
 
-What sends nothing is done with being written down: it finishes its call in `PREPARE` and has no `RUN`.
+What sends nothing is done with being written down: it finishes its call in `PREPARE`.
 `left` says whether a receiver may have seen what a finished call did: only then does asking again count as a repeat.
 """
 
@@ -15,10 +15,21 @@ PREPARE: dict[str, Callable[[ToolCall, Tool], None]] = {
     Tool.Kind.CUSTOM_ACTION: custom_action.prepare,
     Tool.Kind.ESCALATE: escalate_to_human.prepare,
 }
-RUN: dict[str, Callable[[ToolCall], ToolResult]] = {
-    Tool.Kind.WEBHOOK_TRIGGER: webhook_trigger.run,
-    Tool.Kind.CUSTOM_ACTION: custom_action.run,
-}
+GONE = ToolResult(
+    False,
+    "What this call was to do was deleted meanwhile. What it had sent until then may have arrived.",
+    {"success": False, "outcome": "interrupted"},
+)
+
+
+def run(call: ToolCall) -> ToolResult | None:
+    """Let what was written down happen, outside of every transaction. None while code of it is still running.
+
+    What a call stands for decides, and not its tool, which may have been taken off the agent meanwhile.
+    """
+    if call.delivery_id is not None:
+        return webhook_trigger.run(call)
+    return custom_action.run(call) if call.run_id is not None else GONE
 
 
 def left(call: ToolCall) -> bool:

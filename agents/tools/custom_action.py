@@ -13,9 +13,14 @@ State = ActionRun.State
 # What the code did not cause and its author cannot mend is said in our words; the rest in theirs.
 OURS = {
     "busy": "Too many actions are running right now. Nothing was sent; try again in a moment.",
-    "unavailable": "No worker ran this action. Nothing was sent.",
+    "unavailable": "The action was not begun in time. Nothing was sent.",
     "interrupted": "The action was interrupted. What it had sent until then may have arrived.",
 }
+GONE = ToolResult(
+    False,
+    "Action failed: it was deleted meanwhile. What it had sent until then may have arrived.",
+    {"success": False, "outcome": "interrupted"},
+)
 
 
 def prepare(call: ToolCall, tool: Tool) -> None:
@@ -63,14 +68,15 @@ def left(call: ToolCall) -> bool:
     )
 
 
-def run(call: ToolCall) -> ToolResult:
-    """Wait for the queued run, or find out what became of it if it is over."""
-    assert call.run is not None
-    done = running.wait(call.run)
+def run(call: ToolCall) -> ToolResult | None:
+    """What became of the queued run; None while it is not over. No thread waits: whoever ends it wakes the call."""
+    assert call.run_id is not None
+    done = ActionRun.objects.filter(pk=call.run_id).first()
+    if done is None or not done.is_finished:
+        return GONE if done is None else None
     structured: dict[str, Any] = {"run": done.public_id, "success": False, "outcome": done.kind or done.state}
     if done.state != State.SUCCEEDED:
-        ours = OURS["interrupted"] if not done.is_finished else OURS.get(done.kind)
-        sentence = f"Action failed: {ours or done.error or 'it gave no reason.'}"
+        sentence = f"Action failed: {OURS.get(done.kind) or done.error or 'it gave no reason.'}"
         return ToolResult(False, sentence, structured | {"error": done.error, "line": done.line})
     if reported_failure(done.result):
         words = done.result["error"] if done.result and "error" in done.result else ""

@@ -2,8 +2,10 @@
 
 import json
 import time
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from agents import ledger, running, turns
 from agents.models import ActionRun, ToolCall
@@ -53,7 +55,13 @@ def tool(receiver):
 
 def call(tool, *, key="a", arguments=None, **rest) -> ToolCall:
     wish = arguments or {"email": "ada@example.com"}
-    return ledger.call(agent=tool.agent, tool_name=tool.name, arguments=wish, key=key, **rest)
+    made = ledger.call(agent=tool.agent, tool_name=tool.name, arguments=wish, key=key, **rest)
+    return over(made)
+
+
+def over(made) -> ToolCall:
+    """The call when its run is over."""
+    return ToolCall.objects.get(pk=ledger.wait(made, timeout=30).pk)
 
 
 def test_the_example_posts_its_json_with_the_secret(tool, worker, receiver):
@@ -160,15 +168,51 @@ def test_a_failure_that_the_code_reports_is_told_from_one_that_it_threw(tool, wo
     assert (done.run.state, done.result["structured"]["outcome"]) == ("succeeded", "reported_failure")
 
 
-def test_without_a_worker_the_agent_hears_that_nothing_was_sent(tool, receiver, monkeypatch):
-    real = running.wait
-    monkeypatch.setattr(running, "wait", lambda run: real(run, timeout=0.3))
-    done = call(tool)
-    assert (done.status, done.result["text"]) == (
-        "failed",
-        "Action failed: No worker ran this action. Nothing was sent.",
-    )
-    assert done.run.state == "cancelled"
+def test_without_a_worker_the_agent_hears_that_nothing_was_sent(tool, receiver):
+    made = ledger.call(agent=tool.agent, tool_name=tool.name, arguments={"email": "ada@example.com"}, key="a")
+    assert made.status == "running"
+    ActionRun.objects.update(queued_at=timezone.now() - timedelta(minutes=5))
+    running.sweep()
+    ledger.run(tool_call_id=made.pk)
+    made.refresh_from_db()
+    text = "Action failed: The action was not begun in time. Nothing was sent."
+    assert (made.status, made.result["text"], made.run.state) == ("failed", text, "cancelled")
+    assert receiver.requests == []
+
+
+def test_nobody_s_thread_waits_for_an_action(tool, start_worker, receiver):
+    """One thread for everything: a turn that waited in it for its action would wait for ever."""
+    receiver.answer(delay=1)
+    start_worker(threads=1)
+    tool.action.title = tool.title = "Send the lead"
+    tool.save()
+    turn = turns.wait(turns.receive(agent=tool.agent, text="Send the lead", external_id="v"), timeout=30)
+    turn = turns.wait(turns.receive(agent=tool.agent, text="ada@example.com", external_id="v"), timeout=40)
+    assert (turn.state, turn.leases) == ("done", 1)
+    assert turn.reply.text == "Send the lead: Done."
+    assert len(receiver.requests) == 1
+
+
+def test_a_tool_taken_off_the_agent_meanwhile_does_not_change_what_became_of_the_call(tool, worker, receiver):
+    receiver.answer(delay=1)
+    made = ledger.call(agent=tool.agent, tool_name=tool.name, arguments={"email": "ada@example.com"}, key="a")
+    receiver.wait_for(1)
+    tool.delete()
+    done = ledger.wait(ledger.ToolCall.objects.get(pk=made.pk), timeout=30)
+    assert (done.status, done.result["text"]) == ("fired", "Done.")
+
+
+def test_an_action_deleted_meanwhile_is_not_called_unsent(tool, worker, receiver):
+    receiver.answer(delay=1.5)
+    made = ledger.call(agent=tool.agent, tool_name=tool.name, arguments={"email": "ada@example.com"}, key="a")
+    receiver.wait_for(1)
+    action = tool.action
+    tool.delete()
+    action.delete()
+    ledger.run(tool_call_id=made.pk)
+    done = ToolCall.objects.get(pk=made.pk)
+    assert done.status == "failed"
+    assert "may have arrived" in done.result["text"]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +236,8 @@ def test_a_provider_s_credential_does_what_its_profile_allows(worker, receiver, 
         const r = await fetch("{receiver.url}", {{method: "{method}", headers}});
         return r.status;"""
     tool = install(action=make_action(team=team, code=code), credential=credential, agent=make_agent(team=team))
-    run = ledger.call(agent=tool.agent, tool_name=tool.name, arguments={}, key="k").run
+    run = ledger.call(agent=tool.agent, tool_name=tool.name, arguments={}, key="k")
+    run = over(run).run
     if reaches:
         assert run.state == "succeeded"
     else:

@@ -148,3 +148,24 @@ class TestApproval:
         results = [entry for entry in history.so_far(later) if entry["kind"] == "results"]
         assert results[0]["results"][0]["status"] == "fired"
         assert results[0]["results"][0]["text"] == "Delivered, HTTP 200."
+
+    def test_what_changed_meanwhile_is_not_sent_by_an_old_approval(self, make, receiver):
+        tool = make(needs_approval=True)
+        held = call(tool, 1)
+        tool.agent.is_active = False
+        tool.agent.save()
+        refused = ledger.approve(held)
+        assert (refused.status, "agent is switched off" in refused.result["text"]) == ("refused", True)
+        assert receiver.requests == []
+
+    def test_a_lost_wake_up_after_an_approval_is_made_good(self, make, receiver, monkeypatch):
+        woken = []
+        monkeypatch.setattr(ledger, "wake", lambda task, **ids: woken.append(ids))
+        tool = make(needs_approval=True)
+        conversation = make_conversation(agent=tool.agent)
+        turn = conversation.turns.create(message=conversation.say(role="customer", text="Do it"), state="done")
+        approved = ledger.approve(call(tool, 1, conversation=conversation, turn=turn))
+        ToolCall.objects.update(judged_at=timezone.now() - timedelta(minutes=1))
+        woken.clear()
+        assert ledger.sweep() == 1
+        assert woken == [{"tool_call_id": approved.pk}]

@@ -203,3 +203,66 @@ def test_a_credential_that_cannot_be_read_is_an_outcome(pool, settings):
     run.refresh_from_db()
     assert (run.state, run.kind) == (State.FAILED, "credential")
     assert pool.jobs == []
+
+
+def test_a_claim_and_a_cancellation_at_once_end_it_once(pool):
+    waiting = accept()
+    assert running._claim() == waiting
+    assert waiting.finish(state=State.CANCELLED) is False
+    assert ActionRun.objects.get(pk=waiting.pk).state == State.RUNNING
+
+
+def test_racing_claims_keep_to_the_limit_of_the_team(pool, settings):
+    settings.ACTIONS_PER_TEAM = 2
+    team = make_team()
+    for _ in range(10):
+        accept(team=team)
+    claimed = in_threads(10, lambda _: running._claim())
+    assert sum(run is not None for run in claimed) == 2
+
+
+def test_a_sandbox_that_breaks_is_an_outcome_and_the_next_run_is_taken(pool, monkeypatch):
+    def breaks(*_, **__):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(pool, "run", breaks)
+    first, second = accept(), accept()
+    assert running.run_queued() == 2
+    for run in (first, second):
+        run.refresh_from_db()
+        assert (run.state, run.kind, run.error) == (State.FAILED, "unavailable", running.BROKE)
+
+
+def test_a_run_that_is_deleted_while_it_runs_stops_nobody(pool, monkeypatch):
+    action = make_action()
+    with transaction.atomic():
+        run = running.accept(running.Wanted(team=action.team, action=action, version=action.current))
+    next_one = accept(team=action.team)
+    real = pool.run
+
+    def deletes(*args, **options):
+        action.delete()
+        monkeypatch.setattr(pool, "run", real)
+        return sandbox.Result(value=1)
+
+    monkeypatch.setattr(pool, "run", deletes)
+    assert running.run_queued() == 2
+    next_one.refresh_from_db()
+    assert next_one.state == State.SUCCEEDED
+    assert running.wait(run, timeout=0.1).error == running.DELETED
+
+
+@pytest.mark.parametrize("place", ["console", "error"])
+def test_a_secret_across_the_cut_does_not_survive_in_part(pool, place):
+    secret = "sk_live_0123456789abcdefghijklmnopqrstuvwx"
+    credential = make_credential(team=make_team(), values={"webhook_url": "https://a.example/", "secret": secret})
+    size = {"console": running.LIMITS.line_bytes, "error": running.LIMITS.error}[place]
+    cut = "x" * (size - len(secret) + 1) + secret[:-1]
+    line = ("log", cut + " …")
+    pool.result = sandbox.Result(kind="thrown", error=cut if place == "error" else "", console=[line])
+    run = accept(team=credential.team, credential=credential)
+    running.run_queued()
+    run.refresh_from_db()
+    kept = run.error if place == "error" else run.console[0][1]
+    assert secret[:8] not in kept
+    assert kept.startswith("xxxx")

@@ -99,7 +99,7 @@ def test_a_turn_taken_up_again_in_the_middle_of_a_run_gets_the_stored_outcome(cr
     begun = ledger.request(agent=tool.agent, tool_name=tool.name, arguments={}, key="k")
     receiver.wait_for(1)
     ledger.run(tool_call_id=begun.pk)
-    done = ToolCall.objects.get(pk=begun.pk)
+    done = ledger.wait(ToolCall.objects.get(pk=begun.pk), timeout=20)
     assert (done.status, done.result["structured"]["result"]) == ("fired", 200)
     assert (len(receiver.requests), ActionRun.objects.count()) == (1, 1)
 
