@@ -95,14 +95,18 @@ class TriggerRuleAdmin(TeamScopedAdmin):
         return self._builder(request, agent, rule, Draft.of(rule) if rule else Draft())
 
     def _save(self, request: HttpRequest, agent: Agent, saved: TriggerRule | None) -> HttpResponse:
+        """Save the page, and with it the state whose button was pressed: both or neither."""
         draft = Draft.posted(request.POST)
         rule = draft.rule(agent, saved, self._endpoints(request))
         endpoint, is_new = draft.make_endpoint(agent) if draft.new_url else (rule.endpoint, False)
         # An endpoint that is still to be made has no key, which a live rule must not be without.
         rule.endpoint = (saved.endpoint if saved else None) if is_new else endpoint
+        wanted = _wanted_state(request) or rule.state
+        rule.state = rule.state if is_new else wanted
         draft.judge(rule)
         if draft.has_errors:
             return self._builder(request, agent, saved, draft)
+        rule.state = wanted
         try:
             warning = _save_with(rule, endpoint if is_new else None, starts_anew=draft.starts_anew)
         except rules.RuleRefused as refused:
@@ -118,7 +122,9 @@ class TriggerRuleAdmin(TeamScopedAdmin):
     def _tell_saved(self, request: HttpRequest, rule: TriggerRule, warning: str, *, is_first: bool) -> None:
         log = self.log_addition if is_first else self.log_change
         log(request, rule, f"Saved the trigger rule “{rule}” of {rule.agent}.")
-        if is_first:
+        if state := _wanted_state(request):
+            messages.success(request, f"Saved. {SAID[state].format(rule)}")
+        elif is_first:
             messages.success(request, f"“{rule}” is saved, and it is watching. Rehearse it, then set it live.")
         else:
             messages.success(request, f"“{rule}” is saved.")
@@ -164,8 +170,8 @@ class TriggerRuleAdmin(TeamScopedAdmin):
         rule = self.own_row(request, object_id, to_change=True)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        state = request.POST.get("state", "")
-        if state not in TriggerRule.State.values:
+        state = _wanted_state(request)
+        if not state:
             raise Http404
         try:
             rules.set_state(rule, state)
@@ -212,6 +218,14 @@ def _save_with(rule: TriggerRule, endpoint: Endpoint | None, *, starts_anew: boo
     except rules.RuleRefused:
         endpoint.delete()
         raise
+
+
+def _wanted_state(request: HttpRequest) -> str:
+    """The state whose button was pressed, empty where it was another button. 404 for one that there is not."""
+    state = request.POST.get("state", "")
+    if state and state not in TriggerRule.State.values:
+        raise Http404
+    return state
 
 
 def _back(request: HttpRequest, rule: TriggerRule, builder: str) -> HttpResponse:

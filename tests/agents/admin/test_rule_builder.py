@@ -87,6 +87,42 @@ def test_a_live_rule_gets_another_endpoint_but_never_none(client: Client, agent:
     assert (rule.state, rule.endpoint and rule.endpoint.url) == ("live", "https://other.example/hook")
 
 
+def test_the_state_buttons_belong_to_the_form_and_save_it(client: Client, agent: Any) -> None:
+    rule = make_rule(agent, name="Old")
+    address = page("triggerrule_change", rule.pk)
+    html = client.get(address).content.decode()
+    assert page("triggerrule_state", rule.pk) not in html
+    for state in ("live", "watching", "off"):
+        assert f'form="rule-form" name="state" value="{state}"' in html, state
+    data = posted(row("lead.score", "more_than", "70"), name="New", new_url="https://crm.example/hook", state="live")
+    client.post(address, data)  # From an address to live in one step.
+    rule.refresh_from_db()
+    assert (rule.name, rule.state, rule.condition) == ("New", "live", {"all": [OVER_70]})
+    assert rule.endpoint is not None and rule.endpoint.url == "https://crm.example/hook"
+    endpoint = rule.endpoint.pk
+    html = client.post(address, posted(name="Newer", endpoint=endpoint, state="off"), follow=True).content.decode()
+    assert "Saved. “Newer” is off" in html
+    client.post(address, posted(name="Newest", endpoint=endpoint))
+    rule.refresh_from_db()
+    assert (rule.name, rule.state) == ("Newest", "off")
+    assert client.post(address, posted(name="Newest", state="flying")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"cooldown_minutes": "soon"}, "Write a whole number"), ({}, "Choose an endpoint before the rule goes live.")],
+)
+def test_with_something_to_mend_a_state_button_changes_nothing_and_loses_nothing(
+    client: Client, agent: Any, wrong: dict[str, str], said: str
+) -> None:
+    rule = make_rule(agent, name="Old")
+    data = posted(name="Typed for long", state="live", **wrong)
+    html = client.post(page("triggerrule_change", rule.pk), data).content.decode()
+    assert said in html and "Typed for long" in html
+    rule.refresh_from_db()
+    assert (rule.name, rule.state) == ("Old", "watching")
+
+
 def test_another_teams_endpoint_is_no_choice(client: Client, agent: Any) -> None:
     theirs = make_endpoint(name="theirs-of-another-team")
     client.post(f"{page('triggerrule_add')}?agent={agent.pk}", posted(endpoint=theirs.pk))
