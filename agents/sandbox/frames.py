@@ -211,15 +211,29 @@ def read_result(body: bytes) -> Any:
     """
     try:
         text = body.decode()
-        if _is_too_deep(text):
-            raise NotPlain("it is nested too deeply")
+    except UnicodeDecodeError:
+        raise Violation("a result that is not text") from None
+    if _is_too_deep(text):
+        raise NotPlain("it is nested too deeply")
+    try:
         value = _parse(text)
     except RecursionError:
         raise NotPlain("it is nested too deeply") from None
     except ValueError:
+        if _is_json(text):
+            raise NotPlain("it holds a number that is too large") from None
         raise Violation("a result that is not JSON") from None
     may_hold_them = "\\u0000" in text or "\\ud" in text or "\\uD" in text
     return _storable_value(value) if may_hold_them else value
+
+
+def _is_json(text: str) -> bool:
+    """With numbers of any size: code can write those (`JSON.rawJSON`), and that is no broken protocol."""
+    try:
+        json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse)
+    except ValueError:
+        return False
+    return True
 
 
 def storable(text: str) -> str:
