@@ -11,8 +11,8 @@ from django.http import QueryDict
 
 from agents import catalogue, payloads, rules
 from agents.admin.forms import free_name
-from agents.admin.rule_rows import Typed
-from agents.admin.rule_words import fields_of
+from agents.admin.rule_rows import Row, Typed
+from agents.admin.rule_words import fields_of, first_fires
 from agents.arguments import Fault
 from agents.models import Agent, TriggerRule
 from webhooks.models import Endpoint
@@ -55,6 +55,13 @@ class Draft:
             leaves_out_missing=bool(data.get("leaves_out_missing")),
             starts_anew=bool(data.get("starts_anew")),
         )
+
+    @classmethod
+    def new(cls, event_type: str = "", word_list: str = "") -> "Draft":
+        """What the page of a new rule begins with; `word_list` is the name of a list to listen for."""
+        type = event_type if event_type in catalogue.EVENTS else FIRST_EVENT
+        rows = [Row(field="list", value=word_list)] if word_list else []
+        return cls(event_type=type, condition=Typed(rows=rows), fires=first_fires(type))
 
     @classmethod
     def of(cls, rule: TriggerRule) -> "Draft":

@@ -36,6 +36,11 @@ OUTCOME_SENTENCES = {
     Outcome.LOOP: "Rules caused this event, this one itself or three in a row. A chain ends here.",
     Outcome.FAULTY: "The rule could not judge or could not send. What is wrong stands below.",
 }
+# Events that say how somebody is now, and not that something was done: these are true for a while.
+STATES = ("customer.updated", "customer.matched")
+# What stays as it is from one message to the next.
+STANDING = ("lead.score", "lead.qualified")
+PER = {"conversation": "per conversation", "customer": "per customer", "agent": "for the agent as a whole"}
 # Events under the heading that people look for them under; the rest stands under the last one.
 HEADINGS = (
     ("Messages", ("message", "contact", "keyword", "feedback", "reply")),
@@ -65,6 +70,21 @@ class Reason:
 def event_title(type: str) -> str:
     kind = catalogue.EVENTS.get(type)
     return kind.title if kind else type
+
+
+def first_fires(type: str) -> str:
+    """How often a new rule about this event fires until somebody chooses: every time, unless the event is a state.
+
+    A message or an escalation is a moment, and whoever asks to be told of it means each of them. The model's default,
+    and so the API's and that of rules which exist, stays *when it becomes true*. So does the choice for what
+    `standing` names: a lead that is good enough is so for every message that follows.
+    """
+    return TriggerRule.Fires.BECOMES_TRUE if type in STATES else TriggerRule.Fires.EVERY
+
+
+def standing(type: str) -> tuple[str, ...]:
+    """Fields that make a new rule about this event fire when it becomes true. A lead's own events are moments still."""
+    return () if type.startswith("lead.") else STANDING
 
 
 @cache
@@ -112,6 +132,8 @@ def builder_data() -> dict[str, Any]:
         "events": {
             kind.type: {
                 "description": kind.description,
+                "fires": first_fires(kind.type),
+                "standing": standing(kind.type),
                 "fields": [
                     each.path if each.path.count(".") else {**_shape(each), "path": each.path} for each in kind.fields
                 ],
@@ -166,12 +188,30 @@ def _first(words: Iterable[str]) -> list[str]:
 
 
 def sentence(rule: TriggerRule) -> str:
-    """*When a lead is complete and lead’s score is more than 70, then send to CRM.* Load the endpoint with the rule."""
+    """*When a lead is complete and lead’s score is more than 70, then send to CRM, each time.*
+
+    Load the endpoint with the rule.
+    """
     asked = _condition_in_words(rule.condition, labels(fields_of(rule.event_type)))
     script = "the JavaScript says so" if rule.predicate.strip() else ""
     when = " and ".join(part for part in (_begin_small(event_title(rule.event_type)), asked, script) if part)
     where = f"then send to {rule.endpoint}" if rule.endpoint else "then send to an endpoint that is still to be chosen"
-    return f"When {when}, {where}."
+    return f"When {when}, {where}, {how_often(rule)}."
+
+
+def how_often(rule: TriggerRule) -> str:
+    """*each time*, or *when it becomes true, once per conversation until it no longer holds*; with its pause."""
+    per = PER.get(rule.scope, rule.scope)
+    if rule.fires == TriggerRule.Fires.EVERY:
+        often = "each time"
+    elif rule.fires == TriggerRule.Fires.FIRST:
+        often = f"only the first time {per}"
+    elif rule.condition or rule.predicate.strip():
+        often = f"when it becomes true, once {per} until it no longer holds"
+    else:
+        # Nothing is asked, so it never stops to hold.
+        often = f"when it becomes true, once {per}"
+    return often + (f", not again within {rule.cooldown_minutes} min" if rule.cooldown_minutes else "")
 
 
 def condition_in_words(condition: Mapping[str, Any], fields: Iterable[catalogue.Field]) -> str:

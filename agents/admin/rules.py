@@ -1,6 +1,7 @@
 """Trigger rules of the team: the list of all of them, the builder, and what one click does to a rule."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -80,6 +81,7 @@ class TriggerRuleAdmin(TeamScopedAdmin):
         agent = _named(agents, request.GET.get("agent", ""))
         if agent is None:
             context = self.page_context(request, title="New trigger rule", agents=agents[:200], media=self.media)
+            context["begun"] = urlencode({key: request.GET[key] for key in ("event", "list") if key in request.GET})
             return TemplateResponse(request, "admin/agents/rules/choose_agent.html", context)
         return self._edit(request, agent, None)
 
@@ -92,7 +94,7 @@ class TriggerRuleAdmin(TeamScopedAdmin):
     def _edit(self, request: HttpRequest, agent: Agent, rule: TriggerRule | None) -> HttpResponse:
         if request.method == "POST":
             return self._save(request, agent, rule)
-        return self._builder(request, agent, rule, Draft.of(rule) if rule else Draft())
+        return self._builder(request, agent, rule, Draft.of(rule) if rule else _first_draft(request))
 
     def _save(self, request: HttpRequest, agent: Agent, saved: TriggerRule | None) -> HttpResponse:
         """Save the page, and with it the state whose button was pressed: both or neither."""
@@ -145,6 +147,7 @@ class TriggerRuleAdmin(TeamScopedAdmin):
             draft=draft,
             kinds=rule_words.events(),
             kind=kind,
+            sentence=rule_words.sentence(rule) if rule else "",
             state_tone=rule_words.STATE_TONES[rule.state] if rule else "",
             state_word=rule_words.STATE_WORDS[rule.state] if rule else "",
             is_changeable=True,
@@ -218,6 +221,10 @@ def _save_with(rule: TriggerRule, endpoint: Endpoint | None, *, starts_anew: boo
     except rules.RuleRefused:
         endpoint.delete()
         raise
+
+
+def _first_draft(request: HttpRequest) -> Draft:
+    return Draft.new(request.GET.get("event", ""), request.GET.get("list", "")[:100])
 
 
 def _wanted_state(request: HttpRequest) -> str:

@@ -116,6 +116,18 @@
     return row;
   }
 
+  // --- how often: a new rule's answer follows the event and the rows until somebody chooses one ---
+
+  const fires = document.getElementById("id_fires");
+  if (fires) fires.addEventListener("change", () => fires.removeAttribute("data-follows"));
+
+  function followFires() {
+    const kind = event && data.events[event.value];
+    if (!kind || !fires || !fires.hasAttribute("data-follows")) return;
+    const stands = [...everyRow()].some((row) => kind.standing.includes(cell(row, "field").value));
+    fires.value = stands ? "becomes_true" : kind.fires;
+  }
+
   // --- adding and removing ---
 
   function addGroup() {
@@ -169,6 +181,7 @@
   let unsaved = false;
   function changed() {
     unsaved = true;
+    followFires();
     document.body.dispatchEvent(new CustomEvent("rule:changed"));
   }
   form.addEventListener("input", (input) => {

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from agents import running
+from agents.admin import rule_words
 from agents.models import Segment, TriggerRule
 from tests.agents.admin.pages import page
 from tests.agents.admin.rules import FROM_KENYA, OVER_70, make_rule, posted, row, tell
@@ -85,6 +86,43 @@ def test_a_live_rule_gets_another_endpoint_but_never_none(client: Client, agent:
     client.post(page("triggerrule_change", rule.pk), posted(name="Live", new_url="https://other.example/hook"))
     rule.refresh_from_db()
     assert (rule.state, rule.endpoint and rule.endpoint.url) == ("live", "https://other.example/hook")
+
+
+@pytest.mark.parametrize(
+    ("event", "offered"),
+    [
+        *((type, "every") for type in ("message.received", "keyword.matched", "escalation.triggered", "tool.failed")),
+        ("lead.qualified", "every"),
+        *((type, "becomes_true") for type in ("customer.updated", "customer.matched")),
+    ],
+)
+def test_a_new_rule_about_a_moment_is_offered_every_time(client: Client, agent: Any, event: str, offered: str) -> None:
+    html = client.get(page("triggerrule_add"), {"agent": agent.pk, "event": event}).content.decode()
+    assert f'<option value="{event}" selected>' in html and f'<option value="{offered}" selected>' in html
+    # The model's own default is for those who do not see the choice.
+    assert make_rule(agent, event_type=event).fires == "becomes_true"
+
+
+def test_what_stands_is_asked_when_it_becomes_true() -> None:
+    assert rule_words.standing("message.received") == ("lead.score", "lead.qualified")
+    assert rule_words.standing("lead.submit") == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "often"),
+    [
+        ({"fires": "every", "cooldown_minutes": 60}, "each time, not again within 60 min."),
+        ({}, "when it becomes true, once per conversation."),
+        ({"condition": {"all": [OVER_70]}}, "when it becomes true, once per conversation until it no longer holds."),
+        ({"fires": "first", "scope": "customer"}, "only the first time per customer."),
+    ],
+)
+def test_the_sentence_says_how_often_in_list_and_builder(
+    client: Client, agent: Any, fields: dict[str, Any], often: str
+) -> None:
+    rule = make_rule(agent, **fields)
+    for address in (page("agent_rules", agent.pk), page("triggerrule_change", rule.pk)):
+        assert f", {often}</p>" in client.get(address).content.decode()
 
 
 def test_the_state_buttons_belong_to_the_form_and_save_it(client: Client, agent: Any) -> None:

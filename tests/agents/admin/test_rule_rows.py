@@ -86,7 +86,7 @@ def test_a_rule_in_a_sentence(agent: Any) -> None:
     rule = make_rule(agent, event_type="lead.submit", condition={"all": [OVER_70, group]}, endpoint=endpoint)
     assert rule_words.sentence(rule) == (
         "When a lead is complete and lead’s score is more than 70 and (customer’s country is 'KE' or lead’s answer "
-        "“budget” is 5), then send to CRM."
+        "“budget” is 5), then send to CRM, when it becomes true, once per conversation until it no longer holds."
     )
 
 
