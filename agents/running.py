@@ -198,6 +198,8 @@ def _execute(run: ActionRun) -> None:
     except NotReadable as error:
         _end(run, State.FAILED, kind="credential", error=f"The credential cannot be read. {error}"[:2000])
         return
+    if run.credential:
+        Credential.objects.filter(pk=run.credential.pk).note_use()
     job = sandbox.Job(
         code=run.code,
         params=run.params,

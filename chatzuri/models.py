@@ -3,13 +3,14 @@
 import hashlib
 import json
 import secrets
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Now
 from django.utils import timezone
 
 from chatzuri import credentials
@@ -101,6 +102,12 @@ class Membership(models.Model):
         return self.role in (self.Role.OWNER, self.Role.ADMIN)
 
 
+class CredentialQuerySet(models.QuerySet["Credential"]):
+    def note_use(self) -> None:
+        """Last use to the minute: a busy credential must not cost a write per batch or run."""
+        self.exclude(last_used_at__gt=Now() - timedelta(minutes=1)).update(last_used_at=Now())
+
+
 class Credential(models.Model):
     """A team's named secrets, used by tools, endpoints and channels. Values go in and never come out on a page."""
 
@@ -127,6 +134,8 @@ class Credential(models.Model):
     last_used_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField(auto_now=True)
+
+    objects = CredentialQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint("team", "name", name="credential_names_are_unique_in_a_team")]

@@ -232,8 +232,6 @@ def hold_failing() -> int:
 
 
 def _note_use(credentials: Iterable[int | None]) -> None:
-    """Last use to the minute: a busy credential must not cost a write per batch."""
     used = {pk for pk in credentials if pk}
     if used:
-        stale = Credential.objects.filter(pk__in=used).exclude(last_used_at__gt=Now() - timedelta(minutes=1))
-        stale.update(last_used_at=Now())
+        Credential.objects.filter(pk__in=used).note_use()

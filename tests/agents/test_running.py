@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from agents import running, sandbox
 from agents.models import ActionRun
+from chatzuri.models import Credential
 from tests.factories import make_action, make_credential, make_team
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -266,3 +267,24 @@ def test_a_secret_across_the_cut_does_not_survive_in_part(pool, place):
     kept = run.error if place == "error" else run.console[0][1]
     assert secret[:8] not in kept
     assert kept.startswith("xxxx")
+
+
+def test_a_run_that_is_handed_a_credential_notes_its_use_to_the_minute(pool):
+    used, idle = make_credential(team=(team := make_team())), make_credential(team=team)
+    accept(team=team, credential=used)
+    running.run_queued()
+    used.refresh_from_db()
+    first = used.last_used_at
+    assert timezone.now() - first < timedelta(minutes=1)
+
+    accept(team=team, credential=used)
+    running.run_queued()
+    used.refresh_from_db()
+    idle.refresh_from_db()
+    assert (used.last_used_at, idle.last_used_at) == (first, None), "not a write per run"
+
+    Credential.objects.update(last_used_at=first - timedelta(minutes=2))
+    accept(team=team, credential=used)
+    running.run_queued()
+    used.refresh_from_db()
+    assert used.last_used_at > first - timedelta(minutes=1)
