@@ -203,6 +203,7 @@ class Litter:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 pass_fds=theirs,
+                bufsize=0,  # A line that a dead launcher did not take must not be in the way of closing.
                 cwd="/",
                 env={},
             )

@@ -16,6 +16,7 @@ import pytest
 from agents.sandbox import Job, Pool, Result
 from agents.sandbox import pool as pools
 from agents.sandbox import process as processes
+from agents.sandbox.contract import SandboxUnavailable
 from tests.agents.sandbox.receiver import Door, Receiver
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -160,6 +161,16 @@ def test_a_launcher_that_died_is_replaced(make: Callable[..., Pool]) -> None:
     time.sleep(0.2)
 
     wait_until(lambda: run(pool).value == 1)
+
+
+def test_a_launcher_that_died_is_closed_without_a_word() -> None:
+    litter = processes.Litter(relaxed=True)
+    litter._launcher.kill()
+    litter._launcher.wait()
+    with pytest.raises(SandboxUnavailable):
+        litter.start()
+
+    litter.close()  # what the launcher did not take is not written now
 
 
 def test_too_many_who_wait_are_sent_away(make: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch) -> None:
