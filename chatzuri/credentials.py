@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
+
 
 @dataclass(frozen=True)
 class CredentialField:
@@ -35,7 +38,10 @@ KINDS: dict[str, CredentialKind] = {
         (
             CredentialField("webhook_url", "Webhook URL", is_secret=False, help="Where the call goes."),
             CredentialField(
-                "secret", "Shared secret", is_required=False, help="Sent as X-Webhook-Secret. Leave empty for none."
+                "secret",
+                "Shared secret",
+                is_required=False,
+                help="Endpoints send it as X-Webhook-Secret; a custom action only where its code does so.",
             ),
         ),
     ),
@@ -84,6 +90,20 @@ METHODS: dict[str, tuple[str, ...]] = {
 }
 # The fields that hold an address: a secret beside one may be sent to its host.
 ADDRESSES = ("webhook_url", "api_url")
+
+
+_WELL_FORMED = URLValidator(schemes=["http", "https"])
+
+
+def check_address(address: str) -> None:
+    """Whether it is written like an address at all; sending looks closer. Raises ValidationError, a sentence."""
+    try:
+        _WELL_FORMED(address)
+        parts = urlsplit(address)
+    except (ValidationError, ValueError):
+        raise ValidationError("Write a whole address with its host, like https://example.com/hook.") from None
+    if parts.username is not None:
+        raise ValidationError("Write the address without user name and password before its host.")
 
 
 def hosts_of(kind: str, values: Mapping[str, str], typed: str = "") -> frozenset[str]:

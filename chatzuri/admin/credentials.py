@@ -19,10 +19,15 @@ from unfold.widgets import (
 
 from chatzuri.admin.base import TeamScopedAdmin
 from chatzuri.admin.wall import is_manager
-from chatzuri.credentials import KINDS, CredentialField, hosts_of, mask
+from chatzuri.credentials import ADDRESSES, KINDS, CredentialField, check_address, hosts_of, mask
 from chatzuri.models import Credential
 
 LINES = "lines"
+OPERATIONS_HELP = (
+    "What requests with it may do. Read only: GET, HEAD. Read and write: also POST, PUT, PATCH. "
+    "Full access: also DELETE."
+)
+NO_HOST = "Name at least one host: these secrets are sent only to hosts that are named, so without one to nowhere."
 HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 # What people write beside a host, and what is wrong with it.
 BESIDE_HOSTS = {
@@ -61,8 +66,9 @@ class CredentialForm(forms.ModelForm[Credential]):
         self.stored = {} if self.instance._state.adding else self.instance.reveal()
         for declared in KINDS[self.kind_name].fields:
             self._prepare(declared)
-        if hosts := _known_hosts(self.kind_name, self.stored):
-            self.fields["hosts"].help_text += f" Known already: {', '.join(hosts)}."
+        self.fields["hosts"].help_text = _hosts_help(self.kind_name, self.stored)
+        if "allowed_operations" in self.fields:
+            self.fields["allowed_operations"].help_text = OPERATIONS_HELP
         if LINES in self.fields and self.stored:
             known = ", ".join(f"{name} {mask(value)}" for name, value in self.stored.items())
             self.fields[LINES].help_text = f"Stored: {known}. Lines replace or add; “name=” alone removes."
@@ -71,7 +77,9 @@ class CredentialForm(forms.ModelForm[Credential]):
         field, stored = self.fields[f"value_{declared.name}"], self.stored.get(declared.name, "")
         field.required = declared.is_required and not stored
         if stored:
-            field.help_text = f"{declared.help} Stored: {mask(stored)}. Leave empty to keep it.".strip()
+            field.help_text = f"{declared.help} Stored: {_shown(declared, stored)}. Leave empty to keep it.".strip()
+        elif not declared.is_required:
+            field.help_text = f"{declared.help} Leave empty for none.".strip()
         if declared.is_required or not stored:
             self.fields.pop(f"clear_{declared.name}", None)
 
@@ -91,7 +99,19 @@ class CredentialForm(forms.ModelForm[Credential]):
                 values[name.strip()] = value.strip()
         if not values and not self.stored:
             raise ValidationError("Give at least one name=value.")
+        for name in ADDRESSES:
+            if address := values.get(name):
+                check_address(address)
         return values
+
+    def clean(self) -> dict[str, Any]:
+        """A new credential must be able to go somewhere; those that are stored already are left as they are."""
+        cleaned = super().clean() or self.cleaned_data
+        if self.errors or not self.instance._state.adding or _takes_address(self.kind_name):
+            return cleaned
+        if not hosts_of(self.kind_name, cleaned.get(LINES, {}), cleaned["hosts"]):
+            self.add_error("hosts", NO_HOST)
+        return cleaned
 
     def save(self, commit: bool = True) -> Credential:
         values = self.stored | self.cleaned_data.get(LINES, {})
@@ -104,12 +124,28 @@ class CredentialForm(forms.ModelForm[Credential]):
         return super().save(commit)
 
 
-def _known_hosts(kind_name: str, stored: dict[str, str]) -> list[str]:
-    """The provider's, and those of the addresses in it; none where such an address cannot be read."""
-    try:
-        return sorted(hosts_of(kind_name, stored))
-    except ValueError:
-        return []
+def _takes_address(kind_name: str) -> bool:
+    return any(declared.name in ADDRESSES for declared in KINDS[kind_name].fields)
+
+
+def _hosts_help(kind_name: str, stored: dict[str, str]) -> str:
+    """Names the ways that this kind has, and no others."""
+    ways = ["there"]
+    if KINDS[kind_name].hosts:
+        ways.append("to the provider")
+    if _takes_address(kind_name):
+        ways.append("to the address above")
+    known = ", ".join(sorted(hosts_of(kind_name, stored)))
+    return (
+        "Host names, one a line, for example api.openweathermap.org. Custom actions may send these secrets only "
+        f"{' and '.join(ways)}.{f' Known already: {known}.' if known else ''}"
+    )
+
+
+def _shown(declared: CredentialField, stored: str) -> str:
+    """The mask; of an address its host too, which is no secret and says whether it is the right one."""
+    host = ", ".join(hosts_of("", {declared.name: stored}))
+    return f"{mask(stored)} at {host}" if host else mask(stored)
 
 
 def _host(line: str) -> str:
@@ -136,6 +172,7 @@ def form_for(kind_name: str) -> type[CredentialForm]:
             label=declared.label,
             help_text=declared.help,
             max_length=4096,
+            validators=[check_address] if declared.name in ADDRESSES else [],
             widget=widget if declared.is_secret else UnfoldAdminTextInputWidget({"autocomplete": "off"}),
         )
         if not declared.is_required:
@@ -160,7 +197,7 @@ class CredentialAdmin(TeamScopedAdmin):
     managers_only = True
     members_may_view = True
     empty_sentence = "A credential keeps the secrets of a provider, for tools and endpoints of the whole team."
-    list_display = ("name", "kind", "allowed_operations", "last_used_at", "changed_at")
+    list_display = ("name", "kind", "operations", "last_used_at", "changed_at")
     list_filter = ("kind",)
     search_fields = ("name",)
     search_help_text = "Search by name"
@@ -199,6 +236,11 @@ class CredentialAdmin(TeamScopedAdmin):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         return self.list_display if is_manager(request) else ("name", "kind", "last_used_at")
+
+    @admin.display(description="Allowed operations", ordering="allowed_operations", empty_value="–")
+    def operations(self, credential: Credential) -> str | None:
+        """None where the kind has no profile: then nothing is limited, whatever the column holds."""
+        return credential.get_allowed_operations_display() if KINDS[credential.kind].has_profile else None
 
     @admin.display(description="Used by")
     def used_by(self, credential: Credential) -> str:

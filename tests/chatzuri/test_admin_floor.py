@@ -163,7 +163,8 @@ class TestCredentials:
     def test_the_generic_kind_takes_lines(self, sign_in):
         client = sign_in()
         path = "/admin/chatzuri/credential/add/?kind=generic"
-        client.post(path, {"name": "g", "allowed_operations": "read_only", "lines": "a=1\nb = two=2"})
+        data = {"name": "g", "allowed_operations": "read_only", "hosts": "api.example.com", "lines": "a=1\nb = two=2"}
+        client.post(path, data)
         credential = Credential.objects.get()
         assert credential.reveal() == {"a": "1", "b": "two=2"}
         change = f"/admin/chatzuri/credential/{credential.pk}/change/"
