@@ -65,8 +65,9 @@ def save(
             action = CustomAction(team=team)
         else:
             action = CustomAction.objects.select_for_update().get(pk=action.pk)
+        old_title = action.title
         action.name, action.title, action.description = name.strip(), title.strip(), description.strip()
-        _store(action)
+        _store(action, old_title)
         return _add_version(action, code, declared, author, note, warning)
 
 
@@ -89,8 +90,8 @@ def install(
 ) -> Tool:
     """Put an action on an agent, or change how it is there. Raises `ActionRefused`.
 
-    `settings`: when_to_use, example_phrases, repeats, repeat_minutes, needs_approval, calls_per_conversation,
-    calls_per_day.
+    `settings`: title (what customers see there; a new install has the action's), when_to_use, example_phrases, repeats,
+    repeat_minutes, needs_approval, calls_per_conversation, calls_per_day.
     """
     tool = agent.tools.filter(action=action).first() or Tool(
         agent=agent, action=action, kind=Tool.Kind.CUSTOM_ACTION, name=action.name, title=action.title
@@ -167,12 +168,15 @@ def _make_room(team: Team) -> None:
         raise ActionRefused([Fault("", f"A team may have {MOST_OF_A_TEAM} actions. Delete one you do not need.")])
 
 
-def _store(action: CustomAction) -> None:
+def _store(action: CustomAction, old_title: str) -> None:
+    """An install follows the action's title until it is given one of its own; its name is always the action's."""
     try:
         action.full_clean(exclude=["current"])
         with transaction.atomic():
             action.save()
-            Tool.objects.filter(action=action).update(name=action.name, title=action.title)
+            installs = Tool.objects.filter(action=action)
+            installs.update(name=action.name)
+            installs.filter(title=old_title).update(title=action.title)
     except ValidationError as error:
         raise ActionRefused(list(_faults_of(error))) from None
     except IntegrityError:

@@ -14,14 +14,17 @@ FOLDER = Path(__file__).parent / "ready"
 
 @dataclass(frozen=True)
 class ReadyAction:
-    """One of the library. `title` and `summary` are for people, `name` and `description` for a model.
+    """One of the library. `title` and `summary` are for the team, `name` and `description` for a model.
 
+    `offer` is what customers read, as the title of the action that is made of it. Descriptions of parameters are
+    questions to a customer: an agent without a language model asks them in these very words.
     `credential_kind` names the credential it reads; `config_example` shows what may be configured where it is
     installed; `code` is the JavaScript of `ready/<slug>.js`.
     """
 
     slug: str
     title: str
+    offer: str
     summary: str
     name: str
     description: str
@@ -40,11 +43,12 @@ def text(name: str, description: str, *, required: bool = False, format: str = "
     return declared | ({"format": format} if format else {})
 
 
-EMAIL = text("email", "The customer's e-mail address.", required=True, format="email")
+EMAIL = text("email", "What is your e-mail address?", required=True, format="email")
 MAYBE_EMAIL = EMAIL | {"required": False}
-NAME = text("name", "The customer's name, as they gave it.")
-PHONE = text("phone", "The customer's phone number, with its country code if they gave it.", format="phone")
-NOTES = text("notes", "What they want, in one or two sentences.")
+NAME = text("name", "What is your name?")
+PHONE = text("phone", "What is your phone number, with the country code?", format="phone")
+NOTES = text("notes", "What would you like, in one or two sentences?")
+# Never asked for: the platform fills it in.
 CONVERSATION = text("conversation_id", "The conversation this happens in.")
 
 READY: dict[str, ReadyAction] = {
@@ -53,6 +57,7 @@ READY: dict[str, ReadyAction] = {
         ReadyAction(
             slug="post-json",
             title="Send JSON to your own system",
+            offer="Ask for an offer",
             summary="Posts lead.captured with the customer's address. Your shared secret travels in X-Webhook-Secret.",
             name="send_lead",
             description="Sends a customer's e-mail address to the sales system. Use it once a customer has given "
@@ -65,18 +70,20 @@ READY: dict[str, ReadyAction] = {
         ReadyAction(
             slug="signed-post",
             title="Send signed JSON to your own system",
+            offer="Leave your contact details",
             summary="Signs timestamp and body with HMAC-SHA256, so that your receiver can prove who sent it and when.",
             name="send_signed_lead",
             description="Sends a customer's contact details to the sales system. Use it once a customer has given "
             "an e-mail address and wants to be contacted. Do not use it before they agreed.",
             credential_kind="webhook",
             config_example={"event": "lead.captured"},
-            parameters=[EMAIL, NAME, text("message", "What they want, in one or two sentences."), CONVERSATION],
+            parameters=[EMAIL, NAME, text("message", "What would you like, in one or two sentences?"), CONVERSATION],
             code=code_of("signed-post"),
         ),
         ReadyAction(
             slug="slack-message",
             title="Post a message to Slack",
+            offer="Leave a message for the team",
             summary="Posts to the channel of a Slack incoming webhook, with who wrote and what they want.",
             name="post_to_slack",
             description="Tells the team in Slack about something a person should look at. Use it when a customer "
@@ -84,7 +91,7 @@ READY: dict[str, ReadyAction] = {
             credential_kind="webhook",
             config_example={"title": "From the website chat"},
             parameters=[
-                text("text", "What the team should know, in a few sentences.", required=True),
+                text("text", "What should the team know, in a few sentences?", required=True),
                 NAME,
                 MAYBE_EMAIL,
             ],
@@ -93,6 +100,7 @@ READY: dict[str, ReadyAction] = {
         ReadyAction(
             slug="hubspot-contact",
             title="Save a contact in HubSpot",
+            offer="Ask to be contacted",
             summary="Creates the contact, or updates it where HubSpot knows the e-mail address, and says which. "
             "Its credential must be allowed to write.",
             name="save_hubspot_contact",
@@ -102,16 +110,17 @@ READY: dict[str, ReadyAction] = {
             config_example={"properties": {"lifecyclestage": "lead"}},
             parameters=[
                 EMAIL,
-                text("first_name", "Their first name."),
-                text("last_name", "Their last name."),
+                text("first_name", "What is your first name?"),
+                text("last_name", "What is your last name?"),
                 PHONE,
-                text("company", "The company they work for."),
+                text("company", "Which company do you work for?"),
             ],
             code=code_of("hubspot-contact"),
         ),
         ReadyAction(
             slug="airtable-row",
             title="Add a row to Airtable",
+            offer="Send us your request",
             summary="Adds a record to a table; config.fields maps our values to the names of your columns. "
             "Its credential must be allowed to write.",
             name="add_airtable_row",
@@ -129,6 +138,7 @@ READY: dict[str, ReadyAction] = {
         ReadyAction(
             slug="google-sheets-row",
             title="Add a row to Google Sheets",
+            offer="Send us your request",
             summary="Calls a web app of Apps Script that belongs to your sheet; no Google account is shared with us.",
             name="add_sheet_row",
             description="Adds a customer and what they want to the team's spreadsheet. Use it once a customer has "
@@ -141,6 +151,7 @@ READY: dict[str, ReadyAction] = {
         ReadyAction(
             slug="notion-page",
             title="Make a page in Notion",
+            offer="Ask us to look into something",
             summary="Makes a page in a database that you connected to your Notion integration. "
             "Its credential must be allowed to write.",
             name="make_notion_page",
@@ -149,8 +160,8 @@ READY: dict[str, ReadyAction] = {
             credential_kind="notion",
             config_example={"database": "d9824bdc84454327be8b5b47500af6ce", "title_property": "Name"},
             parameters=[
-                text("title", "What it is about, in a few words.", required=True),
-                text("text", "The details, in whole sentences."),
+                text("title", "What is it about, in a few words?", required=True),
+                text("text", "Is there more that we should know about it?"),
                 MAYBE_EMAIL,
             ],
             code=code_of("notion-page"),
@@ -158,6 +169,7 @@ READY: dict[str, ReadyAction] = {
         ReadyAction(
             slug="stripe-customer",
             title="Look up a customer in Stripe",
+            offer="Look up your account",
             summary="Reads whether an e-mail address is known in Stripe, since when, and with what balance.",
             name="find_stripe_customer",
             description="Looks up whether somebody is a paying customer, by e-mail address. It only reads. Use it "
@@ -177,7 +189,7 @@ def add(*, team: Team, slug: str, author: Any = None) -> actions.Saved:
     return actions.save(
         team=team,
         name=_free_name(team, ready.name),
-        title=ready.title,
+        title=ready.offer,
         description=ready.description,
         code=ready.code,
         parameters=ready.parameters,

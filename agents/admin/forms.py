@@ -202,7 +202,8 @@ class ToolForm(forms.ModelForm):
 class InstallForm(forms.ModelForm):
     """A custom action on one agent: switch, credential, fixed values, and how it may be used.
 
-    The action's own name, title, parameters and code are edited on its page, for every agent at once.
+    The action's own name, parameters and code are edited on its page, for every agent at once. Its title there is what
+    customers read here, until this agent has one of its own.
     """
 
     config = forms.CharField(
@@ -214,10 +215,10 @@ class InstallForm(forms.ModelForm):
 
     class Meta:
         model = Tool
-        fields = ["is_active", "credential", *USE]
-        labels = LABELS
+        fields = ["is_active", "title", "credential", *USE]
+        labels = {**LABELS, "title": "Title"}
         help_texts = {**HELP_TEXTS, "credential": "What the code reads as credentials. Without one that is null."}
-        widgets = {"credential": UnfoldAdminSelectWidget, **WIDGETS}
+        widgets = {"title": UnfoldAdminTextInputWidget, "credential": UnfoldAdminSelectWidget, **WIDGETS}
 
     def __init__(self, data: Any = None, *, instance: Tool, credentials: QuerySet[Credential]) -> None:
         config = json.dumps(instance.config, indent=2, ensure_ascii=False) if instance.config else ""
@@ -225,6 +226,12 @@ class InstallForm(forms.ModelForm):
         super().__init__(data, instance=instance, initial={"config": config}, auto_id=f"id_{instance.pk}_%s")
         self.fields["credential"].queryset = _fitting_first(credentials, instance)  # type: ignore[attr-defined]
         self.fields["credential"].empty_label = "None"  # type: ignore[attr-defined]
+        self.fields["title"].required = False
+        self.fields[
+            "title"
+        ].help_text = (
+            "What customers see, for example: Ask for a call back. Leave it empty for the title of the action."
+        )
         self.fitting_kind = next(iter(_kinds_for(instance)), "")
 
     def clean(self) -> dict[str, Any]:
@@ -234,6 +241,11 @@ class InstallForm(forms.ModelForm):
         if cleaned.get("is_active") and missing and action and uses_credential(action):
             self.add_error("credential", "The code reads credentials. Choose one before you switch it on.")
         return cleaned
+
+    def clean_title(self) -> str:
+        """Emptied: the action's, which it then follows again."""
+        own: str = self.cleaned_data["title"].strip()
+        return own or (self.instance.action.title if self.instance.action else "")
 
     def clean_config(self) -> dict[str, Any]:
         try:
@@ -251,7 +263,7 @@ class InstallForm(forms.ModelForm):
                 credential=values["credential"],
                 config=values["config"],
                 is_active=values["is_active"],
-                **{name: values[name] for name in USE},
+                **{name: values[name] for name in ("title", *USE)},
             )
         except actions.ActionRefused as refused:
             for fault in refused.faults:

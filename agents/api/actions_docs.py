@@ -85,6 +85,7 @@ class ActionReferenceSerializer(serializers.Serializer[Any]):
 class InstallSerializer(serializers.Serializer[Any]):
     action = ActionReferenceSerializer()
     agent_id = serializers.CharField()
+    title = serializers.CharField(help_text="What customers read on this agent.")
     is_active = serializers.BooleanField(help_text="Switched on: listed among the agent's tools.")
     credential = serializers.CharField(allow_null=True, help_text="Id of the credential the code reads.")
     config = serializers.DictField(help_text="What the code reads as `config`.")
@@ -254,6 +255,7 @@ INSTALLED = OpenApiExample(
     value={
         "credential": "crd_06fhnm2b3c4d5e6f7g8h9j0k1m",
         "config": {"list": "leads"},
+        "title": "Ask for an offer",
         "when_to_use": "Only after the customer agreed to be contacted.",
         "example_phrases": ["Please call me back", "I would like a demo"],
         "calls_per_day": 200,

@@ -25,6 +25,9 @@ class InstallRequestSerializer(serializers.Serializer[Any]):
         help_text="Id of the team's credential that the code reads as `credentials`; null without one.",
     )
     config = serializers.DictField(default=dict, help_text="What the code reads as `config`. Not for secrets.")
+    title = serializers.CharField(
+        max_length=100, default="", allow_blank=True, help_text="What customers read; empty for the action's title."
+    )
     is_active = serializers.BooleanField(default=True, help_text="Switched on.")
     when_to_use = serializers.CharField(
         max_length=1000, default="", allow_blank=True, help_text="For a language model: when, and when not."
@@ -69,6 +72,7 @@ class InstallDetail(AgentView):
         asked = InstallRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         settings = dict(asked.validated_data)
+        settings["title"] = settings["title"] or action.title
         settings["credential"] = credential_of(self.team, settings["credential"])
         settings["example_phrases"] = "\n".join(settings["example_phrases"])
         is_new = not agent.tools.filter(action=action).exists()
@@ -96,6 +100,7 @@ def describe(tool: Tool) -> dict[str, Any]:
     return {
         "action": {"id": tool.action.public_id, "name": tool.action.name, "title": tool.action.title},
         "agent_id": tool.agent.public_id,
+        "title": tool.title,
         "is_active": tool.is_active,
         "credential": tool.credential.public_id if tool.credential else None,
         "config": tool.config,

@@ -186,6 +186,7 @@ def test_installing_twice_is_installing_once(api, team):
     body = {
         "credential": credential.public_id,
         "config": {"list": "leads"},
+        "title": "Ask for an offer",
         "when_to_use": "After consent.",
         "example_phrases": ["Call me", "A demo, please"],
         "repeats": "once",

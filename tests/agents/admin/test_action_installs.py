@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from agents import library
+from agents import library, parameters
 from agents.models import CustomAction, Tool
-from tests.agents.admin.actions import make_run
+from tests.agents.admin.actions import STARTER, make_run, posted
 from tests.agents.admin.pages import logged_in, page, text
 from tests.factories import install, make_action, make_agent, make_credential, make_team, make_tool, make_user
 
@@ -80,6 +80,19 @@ class TestLibrary:
         make_credential(team=team, kind="stripe", values={"secret_key": "sk_test_1234567890"})
         assert "Uses your credential" not in text(owner.get(page("customaction_library")))
 
+    def test_it_is_offered_to_customers_in_their_words_not_ours(self, owner, team):
+        agent = make_agent(team=team)
+        owner.post(page("customaction_ready", "post-json"), {"agent": agent.pk})
+        assert Tool.objects.get(agent=agent).title == "Ask for an offer"
+
+    @pytest.mark.parametrize("slug", library.READY)
+    def test_whatever_an_agent_has_to_ask_for_is_a_question_to_the_customer(self, slug):
+        ready = library.READY[slug]
+        asked = [one["description"] for one in ready.parameters if one["name"] not in parameters.FILLED]
+        assert asked
+        assert all(words.endswith("?") and "customer" not in words for words in asked)
+        assert not {"JSON", "HubSpot", "Slack", "Airtable", "Google", "Notion", "Stripe"} & set(ready.offer.split())
+
     def test_without_an_agent_it_goes_on_in_the_editor(self, owner, team):
         response = owner.post(page("customaction_ready", "post-json"))
         assert response["Location"] == page("customaction_change", CustomAction.objects.get(team=team).pk)
@@ -112,6 +125,18 @@ class TestInstalls:
         tool.refresh_from_db()
         assert (tool.credential, tool.config, tool.when_to_use) == (credential, {"list": "leads"}, "When asked")
         assert (tool.needs_approval, tool.calls_per_conversation, tool.calls_per_day) == (True, 2, 50)
+
+    def test_what_customers_read_is_this_agents_and_outlives_a_save_of_the_action(self, owner, team):
+        action = make_action(team=team, title="Send JSON", code=STARTER)
+        own, following = (install(action=action, agent=make_agent(team=team)) for _ in range(2))
+        assert "What customers see" in text(owner.get(page("agent_tools", own.agent.pk)))
+        self.saved(owner, own, title="Ask for an offer")
+        owner.post(page("customaction_change", action.pk), posted(title="Send the lead", name="send_it"))
+        titles = {tool.pk: (tool.title, tool.name) for tool in Tool.objects.all()}
+        assert titles == {own.pk: ("Ask for an offer", "send_it"), following.pk: ("Send the lead", "send_it")}
+        self.saved(owner, own, title=" ")
+        own.refresh_from_db()
+        assert own.title == "Send the lead"
 
     def test_errors_stay_in_their_row_with_what_was_typed(self, owner, team):
         agent = make_agent(team=team)
