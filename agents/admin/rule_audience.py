@@ -1,6 +1,7 @@
 """Audience: segments, built of the same rows as rules, and word lists."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
@@ -9,6 +10,8 @@ from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
@@ -115,11 +118,25 @@ def _name_faults(segment: Segment) -> list[str]:
     return []
 
 
+def _what_it_does(words: WordList) -> SafeString:
+    """Beside the words: the event they make, and, once the list is saved, the way to a rule for it."""
+    said = "One word or phrase a line. A customer who writes one of them is the event keyword.matched."
+    if words.pk is None:
+        return format_html("{} Save the list, then make a rule for it.", said)
+    address = f"{reverse('admin:agents_triggerrule_add')}?{urlencode({'event': 'keyword.matched', 'list': words.name})}"
+    return format_html('{} <a class="cz-link" href="{}">Make a rule for this list</a>', said, address)
+
+
 class WordListForm(forms.ModelForm[WordList]):
     class Meta:
         model = WordList
         fields = ("name", "words")
         widgets = {"words": UnfoldAdminTextareaWidget({"rows": 12})}
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if "words" in self.fields:
+            self.fields["words"].help_text = _what_it_does(self.instance)
 
     def clean_words(self) -> str:
         """Each word once, in the order given."""

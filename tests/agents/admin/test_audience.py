@@ -60,3 +60,15 @@ def test_settings_say_what_a_lead_needs(client: Client, agent: Any) -> None:
     agent.refresh_from_db()
     assert agent.idle_minutes == 60
     assert Draft().event_type in catalogue.EVENTS
+
+
+def test_a_word_list_says_what_it_does_and_begins_a_rule(client: Client, agent: Any) -> None:
+    assert "keyword.matched" in client.get(page("wordlist_add")).content.decode()
+    words = WordList.objects.create(team=agent.team, name="Money & more", words="refund")
+    html = client.get(page("wordlist_change", words.pk)).content.decode()
+    start = f"{page('triggerrule_add')}?event=keyword.matched&amp;list=Money+%26+more"
+    assert start in html
+    begun = {"event": "keyword.matched", "list": words.name}
+    assert "event=keyword.matched&amp;list=Money" in client.get(page("triggerrule_add"), begun).content.decode()
+    html = client.get(page("triggerrule_add"), begun | {"agent": agent.pk}).content.decode()
+    assert '<option value="keyword.matched" selected>' in html and 'value="Money &amp; more"' in html
