@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.template.response import TemplateResponse
@@ -29,6 +30,7 @@ else:
 
 CHANNEL = "playground"
 LONGEST = 4000
+OVER = (Turn.State.DONE, Turn.State.FAILED)
 PATIENCE = timedelta(seconds=5)
 # How far back among the agent's newest facts those of a turn are looked for.
 LOOKED_AT = 200
@@ -199,9 +201,18 @@ def _turns(conversation: Conversation) -> Any:
 
 
 def _is_over(turn: Turn) -> bool:
-    return turn.state in (Turn.State.DONE, Turn.State.FAILED)
+    return turn.state in OVER
 
 
 def _waiting(turn: Turn) -> dict[str, Any]:
-    nobody = turn.state == Turn.State.QUEUED and timezone.now() - turn.queued_at > PATIENCE
-    return {"turn": turn, "nobody_answers": nobody}
+    late = turn.state == Turn.State.QUEUED and timezone.now() - turn.queued_at > PATIENCE
+    # Only who runs the installation can start a worker.
+    return {"turn": turn, "nobody_answers": late and not _waits_its_turn(turn), "can_start_worker": settings.DEBUG}
+
+
+def _waits_its_turn(turn: Turn) -> bool:
+    """Turns of a conversation go one after the other, so this one is held up by the one before and by nobody else.
+
+    An earlier one that is queued too long says so itself.
+    """
+    return turn.conversation.turns.filter(pk__lt=turn.pk).exclude(state__in=OVER).exists()

@@ -70,7 +70,17 @@ def test_a_message_becomes_one_turn_that_the_page_asks_about(client, agent):
     assert 'hx-swap-oob="afterbegin:#decisions"' in html
 
 
-def test_the_page_waits_then_warns_then_shows_the_reply(client, agent):
+def test_a_turn_that_waits_for_the_one_before_blames_no_worker(client, agent):
+    for text in ("One", "Two"):
+        say(client, agent, text)
+    Turn.objects.update(queued_at=timezone.now() - timedelta(seconds=6))
+    first, second = Turn.objects.order_by("pk")
+    assert client.get(page("turn_reply", agent.pk, second.pk)).status_code == 204
+    assert "This takes longer than usual." in client.get(page("turn_reply", agent.pk, first.pk)).content.decode()
+
+
+def test_the_page_waits_then_warns_then_shows_the_reply(client, agent, settings):
+    settings.DEBUG = True
     say(client, agent, "Hello")
     turn = Turn.objects.get()
     ask = page("turn_reply", agent.pk, turn.pk)

@@ -69,7 +69,7 @@ def test_without_a_worker_the_page_says_so(page: Page, live_server: Any, log_in:
     page.goto(f"{live_server.url}/admin/agents/agent/{tool.agent.pk}/playground/")
     page.get_by_label("Message").fill("Anybody there?")
     page.get_by_role("button", name="Send").click()
-    expect(page.get_by_text("The worker is not running. Start it with make run.")).to_be_visible()
+    expect(page.get_by_text("This takes longer than usual.")).to_be_visible()
 
 
 def test_the_language_model_fields_appear_with_the_choice(page: Page, live_server: Any, log_in: Any) -> None:
