@@ -22,6 +22,7 @@ from webhooks.outcomes import describe
 State = Delivery.State
 COUNTED = 10_000  # The newest rows that the numbers look at; the page says so when there are more.
 JUDGED = 500  # The newest rows that say which endpoints fail.
+TESTS = ("test", "signature test")  # What causes a delivery that a person sent to try an endpoint.
 MOST_COUNTED = 100  # Calls and customers that wait for a person: beyond this the number does not matter.
 ENDED = (ActionRun.State.SUCCEEDED, ActionRun.State.FAILED, ActionRun.State.INTERRUPTED)
 TONES = {State.DELIVERED: "good", State.NO_ANSWER: "warn"} | dict.fromkeys(
@@ -109,17 +110,26 @@ def _endpoint_step(team: Team) -> tuple[str, bool]:
 def arrived(team: Team) -> tuple[bool, bool]:
     """Whether a delivery that an agent caused, and one that a person sent as a test, ever arrived.
 
+    Agents cause them by a tool's call, by a rule, and by the code of a custom action in a run for a call; a run that a
+    person started in the editor is neither.
+
     The oldest and the newest rows tell: the first success lies at one end, and a team at work has one at the other.
     """
-    # What an action's code fetches is neither.
-    rows = Delivery.objects.of(team).exclude(endpoint=None).values("caused_by", "state")
+    rows = Delivery.objects.of(team).values("caused_by", "state")
     causes = {
         row["caused_by"]
         for end in (rows.order_by("pk")[:JUDGED], rows.order_by("-pk")[:JUDGED])
         for row in end
         if row["state"] == State.DELIVERED
     }
-    return any(cause.startswith("call_") for cause in causes), any(not cause.startswith("call_") for cause in causes)
+    real = any(cause.startswith(("call_", "rul_")) for cause in causes) or _ran_for_an_agent(team, causes)
+    return real, not causes.isdisjoint(TESTS)
+
+
+def _ran_for_an_agent(team: Team, causes: set[str]) -> bool:
+    runs = [cause for cause in causes if cause.startswith("run_")]
+    rows = ActionRun.objects.of(team).filter(public_id__in=runs, purpose=ActionRun.Purpose.CALL)
+    return bool(runs) and rows.exists()
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------------

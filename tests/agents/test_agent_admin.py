@@ -268,6 +268,15 @@ class TestStartPage:
         finished(make_delivery(endpoint=endpoint, caused_by="call_1"))
         assert self.done(team) == [True] * 5
 
+    @pytest.mark.parametrize(
+        ("cause", "ticks"), [("rul_1", [True, True]), ("test", [True, False]), ("signature test", [True, False])]
+    )
+    def test_a_rules_delivery_is_real_and_only_tests_are_tests(self, team, cause, ticks):
+        finished(make_delivery(endpoint=make_endpoint(team=team), caused_by=cause))
+        steps = self.done(team)
+        assert [steps[2], steps[4]] == ticks
+        assert dashboard.arrived(team) == (ticks[1], not ticks[1])
+
     def test_the_card_goes_when_all_is_done(self, owner, team):
         assert "Get started" in owner.get("/admin/").content.decode()
         make_call(team=team, text="Done.")
