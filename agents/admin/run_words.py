@@ -1,7 +1,7 @@
 """What came of a run, in words for people. One table, so that the list, the page and the test panel say the same."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +15,7 @@ State = ActionRun.State
 SHOWN_RESULT = 64 * 1024
 
 SENT_BEFORE = "What it had sent until then may have arrived: look at the fetches."
+SENT_NOTHING = "Until then it had sent nothing."
 MEND = "Mend the code, test it, and save it as a new version."
 
 OPEN = {
@@ -61,11 +62,16 @@ def describe(run: ActionRun) -> Description:
     if run.state in OPEN:
         return OPEN[State(run.state)]
     if run.state == State.FAILED:
-        return _failed(run)
+        return _as_sent(_failed(run), run)
     if reports_failure(run):
         sentence = f"The code ran to its end and said that it failed: {said_error(run)}"
         return Description("reported failure", sentence, "The fetches below say what the other side answered.", "warn")
     return Description("succeeded", "The code ran to its end.", "", "good")
+
+
+def _as_sent(told: Description, run: ActionRun) -> Description:
+    """A run that was ended by its worker has an event if it fetched; one whose worker vanished may miss it."""
+    return replace(told, advice=SENT_NOTHING) if told.advice == SENT_BEFORE and run.event_id is None else told
 
 
 def reports_failure(run: ActionRun) -> bool:

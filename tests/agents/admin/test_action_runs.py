@@ -150,6 +150,10 @@ class TestRuns:
         assert len(shown) < 70_000
         assert shown.endswith("(the rest is not shown)")
 
+    def test_what_was_ended_before_it_fetched_has_sent_nothing(self, team):
+        told = run_words.describe(make_run(team=team, state="failed", kind="timeout"))
+        assert told.advice == "Until then it had sent nothing."
+
     def test_every_kind_has_words(self, team):
         for kind in (
             "thrown",
