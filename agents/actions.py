@@ -44,31 +44,40 @@ class Saved:
 def save(
     *,
     team: Team,
-    name: str,
-    title: str,
-    description: str,
-    code: str,
-    parameters: Any,
+    name: str | None = None,
+    title: str | None = None,
+    description: str | None = None,
+    code: str | None = None,
+    parameters: Any = None,
     author: Any = None,
     action: CustomAction | None = None,
     note: str = "",
 ) -> Saved:
     """Make an action, or a new version of `action`. Raises `ActionRefused` and then nothing was saved.
 
-    The syntax is judged by a worker in the sandbox, where nothing of the code is executed.
+    What is left out of a change stays as it is when the change is written, whoever changed it meanwhile. The syntax is
+    judged by a worker in the sandbox, where nothing of the code is executed.
     """
-    declared = _checked(code, parameters)
-    warning = "" if action and _same(action, code, declared) else _check_syntax(team, code)
+    before = action.current if action else None
+    given = _checked(
+        code if code is not None else before.code if before else "",
+        parameters if parameters is not None else before.parameters if before else [],
+    )
+    is_new_code = code is not None and not (before and before.code == code)
+    warning = _check_syntax(team, code) if is_new_code and code is not None else ""
     with transaction.atomic():
         if action is None:
             _make_room(team)
             action = CustomAction(team=team)
         else:
             action = CustomAction.objects.select_for_update().get(pk=action.pk)
-        old_title = action.title
-        action.name, action.title, action.description = name.strip(), title.strip(), description.strip()
+        old_title, now = action.title, action.current
+        for field, text in (("name", name), ("title", title), ("description", description)):
+            setattr(action, field, (text if text is not None else getattr(action, field)).strip())
         _store(action, old_title)
-        return _add_version(action, code, declared, author, note, warning)
+        written = code if code is not None else now.code if now else ""
+        declared = given if parameters is not None or now is None else now.parameters
+        return _add_version(action, written, declared, author, note, warning)
 
 
 def restore(*, action: CustomAction, number: int, author: Any = None) -> Saved:

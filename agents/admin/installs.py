@@ -47,7 +47,7 @@ class Installs(Base):
         if form.is_valid() and (saved := form.install()):
             self.log_change(request, agent, f"Saved the tool “{saved.title}”.")
             _tell_saved(request, saved)
-            return self._to_tools(agent, saved)
+            return self._to_tools(agent)
         return self.tools_page(request, agent, posted=form)
 
     def install_view(self, request: HttpRequest, object_id: int, action_id: int) -> HttpResponse:
@@ -80,9 +80,9 @@ class Installs(Base):
             raise Http404
         return agent, tool
 
-    def _to_tools(self, agent: Agent, tool: Tool | None = None) -> HttpResponse:
-        place = f"#tool-{tool.name}" if tool else ""
-        return HttpResponseRedirect(reverse(self.url_name("tools"), args=[agent.pk]) + place)
+    def _to_tools(self, agent: Agent) -> HttpResponse:
+        """To the top of the page: that is where it says how it went."""
+        return HttpResponseRedirect(reverse(self.url_name("tools"), args=[agent.pk]))
 
 
 def _tell_saved(request: HttpRequest, tool: Tool) -> None:
@@ -125,7 +125,7 @@ def put_on(request: HttpRequest, *, agent: Agent, action: CustomAction, credenti
     else:
         messages.success(request, f"“{action.title}” is on {agent} and switched on. Try it in the playground.")
     _tell_misfit(request, tool)
-    return f"{page}#tool-{tool.name}"
+    return page
 
 
 def sentences(refused: actions.ActionRefused) -> str:

@@ -121,7 +121,7 @@ def _name_faults(segment: Segment) -> list[str]:
 def _what_it_does(words: WordList) -> SafeString:
     """Beside the words: the event they make, and, once the list is saved, the way to a rule for it."""
     said = "One word or phrase a line. A customer who writes one of them is the event keyword.matched."
-    if words.pk is None:
+    if words._state.adding:
         return format_html("{} Save the list, then make a rule for it.", said)
     address = f"{reverse('admin:agents_triggerrule_add')}?{urlencode({'event': 'keyword.matched', 'list': words.name})}"
     return format_html('{} <a class="cz-link" href="{}">Make a rule for this list</a>', said, address)

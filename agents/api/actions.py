@@ -72,7 +72,7 @@ class ActionDetail(ApiView):
         action = action_of(self.team, action_id)
         asked = ActionChangeSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        saved = save(team=self.team, author=None, action=action, **as_it_is(action) | asked.validated_data)
+        saved = save(team=self.team, author=None, action=action, **asked.validated_data)
         return Response(outcome(saved))
 
     @extend_schema(**actions_docs.DELETE)
@@ -119,13 +119,6 @@ def save(**fields: Any) -> actions.Saved:
         return actions.save(**fields)
     except actions.ActionRefused as refusal:
         raise not_saved(refusal) from None
-
-
-def as_it_is(action: CustomAction) -> dict[str, Any]:
-    """What a change that leaves everything out would save."""
-    current = action.current
-    texts = {"name": action.name, "title": action.title, "description": action.description}
-    return texts | {"code": current.code if current else "", "parameters": current.parameters if current else []}
 
 
 def in_use(action: CustomAction) -> Problem:

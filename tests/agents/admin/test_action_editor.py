@@ -105,7 +105,7 @@ class TestEditor:
         response = owner.post(page("customaction_add"), posted(agent=agent.pk))
         tool = Tool.objects.get(agent=agent)
         assert (tool.name, tool.is_active) == ("send_lead", True)
-        assert response["Location"] == page("agent_tools", agent.pk) + "#tool-send_lead"
+        assert response["Location"] == page("agent_tools", agent.pk)
 
     def test_what_reads_a_credential_waits_for_it_switched_off(self, owner, team):
         agent = make_agent(team=team)

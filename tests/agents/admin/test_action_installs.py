@@ -64,7 +64,7 @@ class TestLibrary:
         tool = Tool.objects.get(agent=agent)
         assert tool.action.current.code == library.READY["post-json"].code
         assert tool.is_active is False
-        assert response["Location"] == f"{page('agent_tools', agent.pk)}#tool-{tool.name}"
+        assert response["Location"] == page("agent_tools", agent.pk)
 
     def test_with_a_credential_it_is_switched_on(self, owner, team):
         agent, credential = make_agent(team=team), make_credential(team=team)
