@@ -24,5 +24,5 @@ def run_at_once(monkeypatch: pytest.MonkeyPatch) -> FakePool:
     fake = FakePool()
     monkeypatch.setattr(running, "pool", lambda: fake)
     monkeypatch.setattr(fetches, "RunFetcher", lambda run, **_: None)  # nobody fetches here
-    monkeypatch.setattr(running, "wake", lambda task: running.run_queued())
+    monkeypatch.setattr(running, "wake", lambda task, **_: running.run_queued() if task == running.TASK else None)
     return fake

@@ -64,7 +64,7 @@ def pool(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
 
 @pytest.fixture
 def no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "wake", lambda task: None)
+    monkeypatch.setattr(running, "wake", lambda task, **_: None)
     monkeypatch.setattr(running, "MOST_WAITING", 10_000)
 
 

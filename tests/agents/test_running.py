@@ -50,7 +50,7 @@ def pool(monkeypatch):
 @pytest.fixture(autouse=True)
 def no_workers(monkeypatch):
     """Only the test runs runs here."""
-    monkeypatch.setattr(running, "wake", lambda task: None)
+    monkeypatch.setattr(running, "wake", lambda task, **_: None)
 
 
 def accept(*, team=None, **fields) -> ActionRun:
