@@ -18,7 +18,7 @@ from django.test import Client
 from django.utils import timezone
 
 from agents import running
-from agents.models import ActionRun, Conversation, ToolCall, Turn
+from agents.models import ActionRun, Conversation, Escalation, Lead, ToolCall, Turn
 from chatzuri.models import ApiKey, Credential, Membership
 from tests.agents.scripted_model import Answers, ScriptedModel, calls, says
 from tests.factories import (
@@ -37,6 +37,7 @@ from tests.factories import (
 )
 from tests.receiver import Receiver
 from tests.routes import admin_pages, api_paths, routes
+from tests.test_wall import rule_rows
 from webhooks.models import Delivery, Replay
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -176,6 +177,10 @@ def run_through(rows: dict[str, Any], receiver: Receiver, model: ScriptedModel) 
     rows["replay"] = Replay.objects.create(
         team=rows["team"], endpoint=rows["endpoint"], accepted_from=timezone.now(), accepted_to=timezone.now()
     )
+    rows["message"] = rows["conversation"].messages.order_by("pk").first()
+    rows["lead"] = Lead.objects.create(agent=rows["agent"], customer=rows["customer"])
+    rows["escalation"] = Escalation.objects.create(conversation=rows["conversation"], trigger="api")
+    rows |= rule_rows(rows["agent"], rows["event"])
     make_delivery(endpoint=rows["team"].endpoints.get(name="with a token"))
     for path in api_paths(rows):
         yield text_of(client.get(path))

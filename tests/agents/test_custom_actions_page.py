@@ -69,8 +69,9 @@ def test_its_code_does_what_it_says(worker, receiver):
     action = make_action(team=team, code=code)
     credential = make_credential(team=team, values={"webhook_url": receiver.url})
     tool = install(action=action, credential=credential, config={"list": "leads"})
-    done = ledger.call(agent=tool.agent, tool_name=tool.name, arguments={}, key="page")
+    made = ledger.call(agent=tool.agent, tool_name=tool.name, arguments={}, key="page")
     [got] = receiver.wait_for(1)
+    done = ledger.wait(made, timeout=20)
     assert json.loads(got.body) == {"list": "leads"}
     assert done.result["structured"]["result"] == {"success": True, "data": {"ok": True}}
 
