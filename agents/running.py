@@ -110,8 +110,8 @@ class Wanted:
 def accept(wanted: Wanted) -> ActionRun:
     """Queue a run in the caller's transaction; a worker is woken after the commit. Raises `TooManyWaiting`.
 
-    Code and configuration are those of this moment: a later edit does not change a run. The credential is the one of this
-    moment too; its values are read when the run begins.
+    Code and configuration are those of this moment: a later edit does not change a run. So is the credential; its
+    values are read when the run begins.
     """
     waiting = ActionRun.objects.filter(team=wanted.team, state=State.QUEUED)
     if waiting[:MOST_WAITING].count() >= MOST_WAITING:
