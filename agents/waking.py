@@ -1,15 +1,11 @@
 """Waking workers and waiting for them. Best effort on both sides: the rows are the truth, sweepers wake again."""
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from celery import current_app
-
 from chatzuri import relay
-
-logger = logging.getLogger(__name__)
+from webhooks import publishing
 
 # How often a listener looks at the database although nobody told it anything.
 LOOK_AGAIN = 3.0
@@ -17,12 +13,7 @@ LOOK_AGAIN = 3.0
 
 def wake(task: str, **ids: Any) -> None:
     """Queue a task by name. The caller must not fail because the broker is away."""
-    try:
-        if not relay.answers():
-            raise ConnectionError("Redis does not answer")
-        current_app.send_task(task, kwargs=ids, retry=False)
-    except Exception as error:
-        logger.warning("No broker to wake a worker with (%s); the sweeper will.", type(error).__name__)
+    publishing.enqueue(task, **ids)
 
 
 def listen(channel: str, *, is_over: Callable[[], bool], timeout: float) -> Iterator[dict[str, Any]]:
