@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
@@ -295,8 +294,3 @@ def body_of(rule: TriggerRule, envelope: Mapping[str, Any]) -> bytes:
 
 def _text(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
-
-
-def wake_after_commit() -> None:
-    """For whoever wrote events: one wake-up when they are on disk."""
-    transaction.on_commit(partial(wake, TASK))

@@ -252,6 +252,8 @@ def _end(run: ActionRun, state: str, **facts: Any) -> None:
 def _tell(run: ActionRun) -> None:
     """Whoever waits for this run may go on: a listener, and the call that it belongs to."""
     relay.tell(f"run:{run.public_id}", {"type": "done", "state": run.state})
+    if run.purpose != Purpose.CALL:
+        return
     waiting = ToolCall.objects.filter(run=run.pk, status=ToolCall.Status.RUNNING)
     for key in waiting.values_list("pk", flat=True):
         wake("agents.tasks.run_tool_call", tool_call_id=key)
