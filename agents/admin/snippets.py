@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from agents.library import READY
 from chatzuri.credentials import KINDS
 
 POST_JSON = """\
@@ -16,27 +17,7 @@ return { success: true };
 """
 
 # The example of the product's guide, word for word.
-GUIDE_EXAMPLE = """\
-const payload = {
-  event: 'lead.captured',
-  source: 'chat',
-  customer: params.email,
-  conversation_id: params.conversation_id,
-  timestamp: new Date().toISOString(),
-};
-
-const r = await fetch(credentials.webhook_url, {
-  method: 'POST',
-  headers: {
-    'Content-Type': 'application/json',
-    ...(credentials.secret ? { 'X-Webhook-Secret': credentials.secret } : {}),
-  },
-  body: JSON.stringify(payload),
-});
-
-if (!r.ok) throw new Error(`Webhook ${r.status}`);
-return { success: true };
-"""
+GUIDE_EXAMPLE = READY["post-json"].code
 
 SIGNED_POST = """\
 const body = JSON.stringify({ customer: params.email, timestamp: new Date().toISOString() });
