@@ -5,19 +5,32 @@ from typing import Any
 from django.db.models import Prefetch
 
 from agents.brains.base import Entry
-from agents.models import Conversation, Step, ToolCall, Turn
+from agents.models import Conversation, Message, Step, ToolCall, Turn
 
 # A turn is a message of the customer and a reply, so this is the last 40 messages.
 TURNS_KEPT = 20
+# Of one burst, and of what the system noted in a conversation (a payment that came in, say), the last ones.
+BURST_KEPT = 20
+NOTES_KEPT = 5
 
 
 def so_far(turn: Turn) -> list[Entry]:
     """Everything before this turn's first step, and the message it answers."""
     entries = [facts(turn.conversation)]
-    for earlier in _earlier(turn):
+    earlier_turns = _earlier(turn)
+    for earlier in earlier_turns:
         entries += _told(earlier)
     _judge(entries)
-    return [*entries, said_by_customer(turn)]
+    return [*entries, _burst(turn, after=earlier_turns[-1].message_id if earlier_turns else 0)]
+
+
+def _burst(turn: Turn, *, after: int) -> Entry:
+    """What the customer wrote in one go: channels bring three short messages where a form brings one."""
+    lines = Message.objects.filter(
+        conversation=turn.conversation_id, role=Message.Role.CUSTOMER, pk__gt=after, pk__lte=turn.message_id
+    )
+    texts = [text for text in lines.order_by("-pk").values_list("text", flat=True)[:BURST_KEPT] if text.strip()]
+    return {"kind": "said", "role": "customer", "text": "\n".join(reversed(texts)) or turn.message.text}
 
 
 def _judge(entries: list[Entry]) -> None:
@@ -35,8 +48,10 @@ def _waits(result: dict[str, Any]) -> bool:
 
 def facts(conversation: Conversation) -> Entry:
     customer = conversation.customer
+    notes = conversation.messages.filter(role=Message.Role.SYSTEM).order_by("-pk").values_list("text", flat=True)
     return {
         "kind": "facts",
+        "notes": list(notes[:NOTES_KEPT])[::-1],
         "conversation_id": conversation.public_id,
         "channel": conversation.channel,
         "customer": {

@@ -317,7 +317,7 @@ def _merge_conversations(agent: Agent, kept: Customer, gone: Customer, writing: 
     both = Conversation.objects.filter(customer__in=[kept, gone], state=Conversation.State.OPEN)
     rows = both.order_by("pk").select_for_update(of=("self",)).select_related("agent")
     threads: dict[tuple[int, str], list[Conversation]] = {}
-    for row in rows:
+    for row in rows.filter(thread=""):
         threads.setdefault((row.agent_id, row.channel), []).append(row)
     ended = []
     for (agent_id, name), pair in threads.items():

@@ -31,10 +31,14 @@ def take_in(
     text: str,
     given: Identifiers,
     channel: str = "api",
+    thread: str = "",
     known: Customer | None = None,
     cause: Cause = NOBODY,
 ) -> Message:
-    """Store a customer's message in the caller's transaction, and tell everything that follows from it."""
+    """Store a customer's message in the caller's transaction, and tell everything that follows from it.
+
+    With a `thread` it goes into the open conversation of that name, whoever began it: a group's, or that of a mail.
+    """
     text = clean(text)
     found = {name: value for name, value in slots.find(text).items() if name != "order_number"}
     told = Told(
@@ -45,26 +49,29 @@ def take_in(
         cause=cause,
     )
     recognised = recognise(agent, told, known=known)
-    conversation, is_new = _open_conversation(agent, recognised.customer, channel)
+    conversation, is_new = _open_conversation(agent, recognised.customer, channel, thread)
     message = conversation.say(role=Message.Role.CUSTOMER, text=text)
     happenings = [*recognised.happenings, *_opening(conversation, is_new), _received(conversation, message)]
     happenings += [*_contact(conversation, message, found), *_words(conversation, message)]
     happenings += _learned(agent, recognised.customer, conversation, found, happenings)
     happenings += escalating.notice(conversation, message)
-    emit_all(agent, [replace(one, conversation=conversation) for one in happenings], cause=cause)
+    # In a group it is not always the one who began the conversation.
+    whose = {"conversation": conversation, "customer": recognised.customer}
+    emit_all(agent, [replace(one, **whose) for one in happenings], cause=cause)
     return message
 
 
-def _open_conversation(agent: Agent, customer: Customer, channel: str) -> tuple[Conversation, bool]:
+def _open_conversation(agent: Agent, customer: Customer, channel: str, thread: str) -> tuple[Conversation, bool]:
     """Locked, so that messages of one thread get their numbers one after another; and whether it is new."""
+    whose = {"defaults": {"customer": customer}} if thread else {"customer": customer}
     while True:
         found, is_new = Conversation.objects.get_or_create(
-            agent=agent, customer=customer, channel=channel, state=Conversation.State.OPEN
+            agent=agent, channel=channel, thread=thread, state=Conversation.State.OPEN, **whose
         )
-        locked = Conversation.objects.select_for_update().get(pk=found.pk)
+        locked = Conversation.objects.select_for_update(of=("self",)).select_related("customer").get(pk=found.pk)
         # It may have been ended between the two; then another one begins.
         if locked.state == Conversation.State.OPEN:
-            locked.agent, locked.customer = agent, customer
+            locked.agent = agent
             return locked, is_new
 
 

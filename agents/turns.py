@@ -20,7 +20,7 @@ from agents.events import NOBODY, Cause
 from agents.identity import Identifiers
 from agents.leases import UNFINISHED, Lease, LeaseLost
 from agents.llm import Answer, BrainFailed, Entry, ToolSpec, brain_for
-from agents.models import Agent, Customer, ToolCall, Turn
+from agents.models import Agent, Customer, Message, ToolCall, Turn
 from agents.speaking import send_out, take_in
 from agents.tools.results import customer_text
 from agents.waking import listen, wake
@@ -63,14 +63,23 @@ def receive(
     given = Identifiers.read(external_id=external_id, phone=phone, email=email, session_id=session_id)
     with transaction.atomic():
         message = take_in(agent=agent, text=text, given=given, channel=channel, known=customer, cause=cause)
-        turn = Turn.objects.create(
-            conversation=message.conversation,
-            message=message,
-            is_streamed=stream,
-            caused_by=cause.rule,
-            hops=cause.hops,
-        )
-        transaction.on_commit(partial(wake, "agents.tasks.take_turn", turn_id=turn.pk))
+        return begin(message, stream=stream, cause=cause)
+
+
+def begin(message: Message, *, stream: bool = False, cause: Cause = NOBODY, then: str = "") -> Turn:
+    """A turn that answers this message and those the customer wrote just before it, in the caller's transaction.
+
+    `then` is a task that is woken with the turn's id when it is over.
+    """
+    turn = Turn.objects.create(
+        conversation=message.conversation,
+        message=message,
+        is_streamed=stream,
+        caused_by=cause.rule,
+        hops=cause.hops,
+        then=then,
+    )
+    transaction.on_commit(partial(wake, "agents.tasks.take_turn", turn_id=turn.pk))
     return turn
 
 
@@ -250,6 +259,8 @@ class Work:
         if self.turn.is_streamed and self.told.strip() != ending.text.strip():
             self._tell_text(("\n\n" if self.told else "") + ending.text)
         relay.tell(self.channel, {"type": "done"})
+        if self.turn.then:
+            wake(self.turn.then, turn_id=self.turn.pk)
 
     def _tokens(self) -> dict[str, int]:
         used = [entry["tokens"] for entry in self.steps if entry["kind"] == "answer"]

@@ -155,6 +155,7 @@ INSTALLED_APPS = [
     "chatzuri",
     "webhooks",
     "agents",
+    "channels_inbound",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -59,6 +59,8 @@ class Conversation(models.Model):
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="conversations")
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="conversations")
     channel = models.CharField(max_length=40, default="api")
+    # Where a channel has several threads of one person (mail, topics) or one of several people (groups): which one.
+    thread = models.CharField(max_length=255, blank=True, default="", db_default="", editable=False)
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     started_at = models.DateTimeField(auto_now_add=True)
     last_message_at = models.DateTimeField(db_default=Now())
@@ -70,8 +72,19 @@ class Conversation(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                "agent", "customer", "channel", condition=models.Q(state="open"), name="one_open_conversation_a_thread"
-            )
+                "agent",
+                "customer",
+                "channel",
+                condition=models.Q(state="open", thread=""),
+                name="one_open_conversation_a_thread",
+            ),
+            models.UniqueConstraint(
+                "agent",
+                "channel",
+                "thread",
+                condition=models.Q(state="open") & ~models.Q(thread=""),
+                name="one_open_conversation_a_named_thread",
+            ),
         ]
         indexes = [
             models.Index("agent", models.F("last_message_at").desc(), name="conversations_of_an_agent"),
@@ -107,3 +120,8 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_role_display()}: {self.text[:60]}"
+
+    def rewrite(self, text: str) -> None:
+        """The writer changed it. What events and deliveries told before stays as it was told."""
+        self.text = text
+        self.save(update_fields=["text"])

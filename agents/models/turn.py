@@ -39,6 +39,8 @@ class Turn(models.Model):
     is_streamed = models.BooleanField(default=False)
     caused_by = models.CharField(max_length=60, blank=True, default="", db_default="", editable=False)
     hops = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+    # The task that whoever took the message in wants woken at the end, with this turn's id.
+    then = models.CharField(max_length=100, blank=True, default="", db_default="", editable=False)
     lease = models.UUIDField(null=True, editable=False)
     leases = models.PositiveSmallIntegerField(default=0, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
@@ -49,7 +51,10 @@ class Turn(models.Model):
     objects = TurnQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index("state", "queued_at", name="turns_by_state")]
+        indexes = [
+            models.Index("state", "queued_at", name="turns_by_state"),
+            models.Index("then", "finished_at", name="turns_with_a_sequel", condition=~models.Q(then="")),
+        ]
 
     def __str__(self) -> str:
         return self.public_id
