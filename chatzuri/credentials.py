@@ -58,41 +58,35 @@ KINDS: dict[str, CredentialKind] = {
     "stripe": CredentialKind(
         "Stripe", (CredentialField("secret_key", "Secret key"),), has_profile=True, hosts=("api.stripe.com",)
     ),
-    # What replies of channels are sent with. Their pages at the provider say where these values are found.
+    # What replies of channels are sent with. Without a profile: sending messages is all they are for.
     "whatsapp": CredentialKind(
         "WhatsApp Business",
         (CredentialField("access_token", "Access token", help="A permanent token of a system user."),),
-        has_profile=True,
         hosts=("graph.facebook.com",),
     ),
     "messenger": CredentialKind(
         "Facebook Messenger",
         (CredentialField("access_token", "Page access token"),),
-        has_profile=True,
         hosts=("graph.facebook.com",),
     ),
     "instagram": CredentialKind(
         "Instagram",
         (CredentialField("access_token", "Access token"),),
-        has_profile=True,
         hosts=("graph.facebook.com", "graph.instagram.com"),
     ),
     "mailgun": CredentialKind(
         "Mailgun",
         (CredentialField("api_key", "API key", help="A sending key of the domain is enough."),),
-        has_profile=True,
         hosts=("api.mailgun.net", "api.eu.mailgun.net"),
     ),
     "telegram": CredentialKind(
         "Telegram",
         (CredentialField("bot_token", "Bot token", help="What BotFather gave you."),),
-        has_profile=True,
         hosts=("api.telegram.org",),
     ),
     "slack": CredentialKind(
         "Slack",
         (CredentialField("bot_token", "Bot token", help="It begins with xoxb-."),),
-        has_profile=True,
         hosts=("slack.com",),
     ),
     "twilio": CredentialKind(
@@ -101,7 +95,6 @@ KINDS: dict[str, CredentialKind] = {
             CredentialField("account_sid", "Account SID", is_secret=False),
             CredentialField("auth_token", "Auth token"),
         ),
-        has_profile=True,
         hosts=("api.twilio.com",),
     ),
     "infobip": CredentialKind(
@@ -110,7 +103,6 @@ KINDS: dict[str, CredentialKind] = {
             CredentialField("api_key", "API key"),
             CredentialField("api_url", "Base address", is_secret=False, help="https://xxxxx.api.infobip.com"),
         ),
-        has_profile=True,
     ),
     "sozuri": CredentialKind(
         "Sozuri",
@@ -118,7 +110,6 @@ KINDS: dict[str, CredentialKind] = {
             CredentialField("api_key", "API key"),
             CredentialField("project", "Project", is_secret=False),
         ),
-        has_profile=True,
         hosts=("sozuri.net",),
     ),
     "notion": CredentialKind(
