@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
@@ -32,6 +32,10 @@ from chatzuri import relay
 Status = ToolCall.Status
 HELD = "A person of the team has to approve this first. Nothing was sent yet."
 FORGOTTEN_AFTER = timedelta(seconds=20)
+# The columns that completing a call reads: of its row, and of those it points at.
+OWN = ("public_id", "agent", "conversation", "turn", "tool", "tool_name", "status", "result", "delivery", "run")
+OWN += ("duplicate_of", "judged_at", "finished_at")
+OF_OTHERS = ("agent__public_id", "agent__team", "tool__title")
 
 
 class KeyReused(Exception):
@@ -95,12 +99,16 @@ def request(
 
     Everything that will be sent is written down here; the task carries the call's id only. Raises `KeyReused`.
     """
+    wish = read_wish(agent, tool_name, arguments)
     if dry_run:
-        return rehearse(agent=agent, tool_name=tool_name, arguments=arguments, conversation=conversation)
+        return rehearsed(wish, conversation=conversation)
+    return accept(wish, key=key, conversation=conversation, reason=reason)
+
+
+def accept(wish: Wish, *, key: str = "", conversation: Conversation | None = None, reason: str = "") -> ToolCall:
+    """What `request` does with a wish that was read already. Raises `KeyReused`."""
     with transaction.atomic():
-        begun = begin(
-            agent=agent, tool_name=tool_name, arguments=arguments, key=key, conversation=conversation, reason=reason
-        )
+        begun = _begin(wish, key=key, conversation=conversation, reason=reason)
         if begun.status == Status.RUNNING:
             transaction.on_commit(partial(wake, "agents.tasks.run_tool_call", tool_call_id=begun.pk))
     return begun
@@ -133,9 +141,13 @@ def rehearse(
     conversation: Conversation | None = None,
 ) -> ToolCall:
     """What would happen, without a row and without a delivery. The call that comes back is not saved."""
-    wish = read_wish(agent, tool_name, arguments)
+    return rehearsed(read_wish(agent, tool_name, arguments), conversation=conversation)
+
+
+def rehearsed(wish: Wish, *, conversation: Conversation | None = None) -> ToolCall:
+    """The same for a wish that was read already."""
     would = ToolCall(
-        agent=agent, conversation=conversation, tool=wish.tool, tool_name=wish.tool_name, arguments=wish.arguments
+        agent=wish.agent, conversation=conversation, tool=wish.tool, tool_name=wish.tool_name, arguments=wish.arguments
     )
     would.status = Status.REFUSED if wish.refusal else Status.FIRED
     structured = {"dry_run": True} if wish.refusal else {"dry_run": True, "would_send": wish.arguments}
@@ -160,20 +172,27 @@ def begin(
     """Write the call down with its decision: refused, a repeat, or a delivery that is ready to be sent."""
     wish = read_wish(agent, tool_name, arguments)
     with transaction.atomic():
-        row = ToolCall(
-            agent=agent,
-            conversation=conversation,
-            turn=turn,
-            tool=wish.tool,
-            tool_name=wish.tool_name,
-            key=key or f"once:{uuid.uuid4().hex}",
-            arguments=wish.arguments,
-            reason=reason[:500],
-        )
-        known = _write_down(row)
-        if known is not None:
-            return _the_same(known, wish)
-        _decide(row, wish)
+        return _begin(wish, key=key, conversation=conversation, turn=turn, reason=reason)
+
+
+def _begin(
+    wish: Wish, *, key: str, conversation: Conversation | None, reason: str, turn: Turn | None = None
+) -> ToolCall:
+    row = ToolCall(
+        agent=wish.agent,
+        conversation=conversation,
+        turn=turn,
+        tool=wish.tool,
+        tool_name=wish.tool_name,
+        key=key or f"once:{uuid.uuid4().hex}",
+        arguments=wish.arguments,
+        reason=reason[:500],
+    )
+    if not key:
+        row.save(force_insert=True)  # under a key of its own, which nobody else can have
+    elif known := _write_down(row):
+        return _the_same(known, wish)
+    _decide(row, wish)
     return row
 
 
@@ -332,7 +351,7 @@ def _tell_conversation(row: ToolCall) -> None:
 
 def run(*, tool_call_id: int) -> None:
     """A worker's part of `request`, and of whoever ends a run. Running it twice changes nothing."""
-    done = complete(_loaded(tool_call_id))
+    done = complete(_slim().get(pk=tool_call_id))
     if done.status == Status.RUNNING:
         return
     for repeat in ToolCall.objects.filter(duplicate_of=done.pk, status=Status.RUNNING).values_list("pk", flat=True):
@@ -372,6 +391,14 @@ def _repeat(row: ToolCall, first: ToolCall) -> None:
     receipt = first.result or {}
     text = f"This was asked before and is not sent again. What became of it: {receipt.get('text', 'unknown.')}"
     row.finish(status=Status.REPEATED, result=receipt | {"text": text})
+
+
+def _slim() -> QuerySet[ToolCall]:
+    """Calls with what is needed to see them through, and no more: somebody waits. The rest comes when it is asked for.
+
+    What was sent and what came back are read when that is known.
+    """
+    return ToolCall.objects.select_related("agent", "tool").only(*OWN, *OF_OTHERS)
 
 
 def _loaded(pk: int) -> ToolCall:

@@ -4,7 +4,7 @@ Everything that one message means (who writes, a new thread, contact details, a 
 call for a person) is found here and told in the transaction that stores it.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agents import escalating, leads, segments
@@ -25,6 +25,14 @@ BACKING = (Status.RUNNING, Status.HELD, Status.FIRED, Status.REPEATED)
 # --- coming in --------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Said:
+    """A stored message, and who wrote it: in a group that is not always whose conversation it is."""
+
+    message: Message
+    customer: Customer
+
+
 def take_in(
     *,
     agent: Agent,
@@ -32,19 +40,21 @@ def take_in(
     given: Identifiers,
     channel: str = "api",
     thread: str = "",
+    name: str = "",
     known: Customer | None = None,
     cause: Cause = NOBODY,
-) -> Message:
+) -> Said:
     """Store a customer's message in the caller's transaction, and tell everything that follows from it.
 
     With a `thread` it goes into the open conversation of that name, whoever began it: a group's, or that of a mail.
+    `name` is what the channel calls them, and counts before a name found in the text.
     """
     text = clean(text)
     found = {name: value for name, value in slots.find(text).items() if name != "order_number"}
     told = Told(
         given=given,
         heard=Identifiers(phone=found.get("phone", ""), email=found.get("email", "")),
-        details={"name": found["name"]} if "name" in found else {},
+        details={"name": called} if (called := clean(name)[:200] or found.get("name", "")) else {},
         writes_on=channel,
         cause=cause,
     )
@@ -58,7 +68,7 @@ def take_in(
     # In a group it is not always the one who began the conversation.
     whose = {"conversation": conversation, "customer": recognised.customer}
     emit_all(agent, [replace(one, **whose) for one in happenings], cause=cause)
-    return message
+    return Said(message, recognised.customer)
 
 
 def _open_conversation(agent: Agent, customer: Customer, channel: str, thread: str) -> tuple[Conversation, bool]:

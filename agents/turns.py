@@ -62,7 +62,7 @@ def receive(
     """
     given = Identifiers.read(external_id=external_id, phone=phone, email=email, session_id=session_id)
     with transaction.atomic():
-        message = take_in(agent=agent, text=text, given=given, channel=channel, known=customer, cause=cause)
+        message = take_in(agent=agent, text=text, given=given, channel=channel, known=customer, cause=cause).message
         return begin(message, stream=stream, cause=cause)
 
 

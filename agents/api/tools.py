@@ -15,7 +15,7 @@ from agents import arguments, ledger, wishes
 from agents.api import tools_docs
 from agents.api.base import AgentView, conversation_of, too_many, unfit
 from agents.api.dialects import DIALECTS, version
-from agents.models import Agent, Conversation, Tool, ToolCall
+from agents.models import Agent, Conversation, CustomAction, Tool, ToolCall
 from agents.parameters import FILLED
 from chatzuri.api import Problem, find, wrong_parameter
 
@@ -59,14 +59,25 @@ class Catalogue(AgentView):
 class ToolCalls(AgentView):
     @extend_schema(**tools_docs.CALL, request=CallRequestSerializer)
     def post(self, request: Request, agent_id: str, name: str) -> Response:
-        agent = self.working_agent(agent_id)
-        tool = tool_named(agent, name)
+        tool = self.working_tool(agent_id, name)
         asked = CallRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         asked = asked.validated_data
-        check_arguments(tool, asked["arguments"])
-        conversation = conversation_of(agent, asked.get("conversation_id"))
-        return answer(request, ledger.wait(accept(request, tool, asked, conversation), timeout=CALL_WAIT))
+        wish = wish_for(tool, asked["arguments"])
+        conversation = conversation_of(tool.agent, asked.get("conversation_id"))
+        return answer(request, ledger.wait(accept(request, wish, asked, conversation), timeout=CALL_WAIT))
+
+    def working_tool(self, agent_id: str, name: str) -> Tool:
+        """The tool and its agent in one look, since somebody waits; where there is none, a second one says why."""
+        rows = Tool.objects.filter(is_active=True, agent__is_active=True, agent__team=self.team, name=name)
+        rows = rows.filter(agent__public_id=agent_id).select_related("agent", "endpoint")
+        tool = rows.first() if name.isprintable() and agent_id.isprintable() else None
+        if tool is None:
+            return tool_named(self.working_agent(agent_id), name)
+        tool.agent.team = self.team
+        if tool.action_id is not None:
+            tool.action = CustomAction.objects.select_related("current").get(pk=tool.action_id)
+        return tool
 
 
 class ToolCallDetail(AgentView):
@@ -95,26 +106,25 @@ def tool_named(agent: Agent, name: str) -> Tool:
     return tool
 
 
-def check_arguments(tool: Tool, given: dict[str, Any]) -> None:
-    """What the conversation fills in is left aside, whatever a model says of it."""
+def wish_for(tool: Tool, given: dict[str, Any]) -> wishes.Wish:
+    """What is asked of a tool that is switched on; arguments that do not fit are refused.
+
+    What the conversation fills in is left aside, whatever a model says of it.
+    """
     filled = {one["name"] for one in tool.declared()} & FILLED.keys()
     said = {name: value for name, value in given.items() if name not in filled}
     if faults := arguments.faults(said, tool.schema()):
         raise unfit(UNFIT, "The arguments do not fit the tool's schema.", faults, below="/arguments")
+    return wishes.Wish(tool.agent, tool, tool.name, said)
 
 
-def accept(request: Request, tool: Tool, asked: dict[str, Any], conversation: Conversation | None) -> ToolCall:
+def accept(request: Request, wish: wishes.Wish, asked: dict[str, Any], conversation: Conversation | None) -> ToolCall:
     """Write the call down. A worker runs it: this process opens no socket to a customer's address."""
+    key = call_key(wish.agent, conversation, idempotency_key(request), asked.get("tool_call_id") or "")
+    if asked["dry_run"]:
+        return ledger.rehearsed(wish, conversation=conversation)
     try:
-        return ledger.request(
-            agent=tool.agent,
-            tool_name=tool.name,
-            arguments=asked["arguments"],
-            key=call_key(tool.agent, conversation, idempotency_key(request), asked.get("tool_call_id") or ""),
-            conversation=conversation,
-            reason=asked.get("reason") or "",
-            dry_run=asked["dry_run"],
-        )
+        return ledger.accept(wish, key=key, conversation=conversation, reason=asked.get("reason") or "")
     except ledger.KeyReused as reused:
         raise Problem(409, "Key used before", str(reused)) from None
 

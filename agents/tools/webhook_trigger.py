@@ -61,8 +61,8 @@ def left(call: ToolCall) -> bool:
 
 def run(call: ToolCall) -> ToolResult:
     """Send the prepared delivery, or find out what became of it if somebody else was faster."""
-    assert call.delivery is not None
-    delivery = _settled(sending.send(call.delivery))
+    assert call.delivery_id is not None
+    call.delivery = delivery = _settled(sending.send_here(delivery_id=call.delivery_id))
     attempt = getattr(delivery, "attempt", None) or Attempt()
     outcome, seen = _outcome(delivery)
     success = delivery.state == State.DELIVERED
@@ -82,7 +82,7 @@ def _settled(delivery: Delivery) -> Delivery:
     until = timezone.now() + timedelta(seconds=settings.DELIVERY_DEADLINE + 5)
     while delivery.state == State.SENDING and timezone.now() < until:
         time.sleep(0.1)
-        delivery = Delivery.objects.select_related("attempt").get(pk=delivery.pk)
+        delivery = Delivery.objects.select_related("attempt").defer("body").get(pk=delivery.pk)
     return delivery
 
 
