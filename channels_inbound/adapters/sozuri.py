@@ -152,7 +152,7 @@ class Sozuri(Adapter):
     def outgoing(
         self, text: str, *, to: Recipient, connection: Connection, credential: Mapping[str, str], part: int = 0
     ) -> Outgoing:
-        if reading.get(dict(to.answer_to), "link_id"):
+        if to.answer_to.get("link_id"):
             raise ValueError("The customer wrote to a paid service, whose answers cost them money: answer it yourself.")
         return send_text(
             text,
@@ -172,17 +172,20 @@ def _auth_field(connection: Connection) -> str:
 
 
 def _foreign(document: Mapping[str, Any], connection: Connection) -> str:
-    for name, theirs in (("project", document.get("project")), ("shortcode", _recipient(document))):
-        ours, told = connection.setting(name).strip(), reading.ident(theirs)
-        # Reports name no short code, and some bodies no project.
-        if ours and told and not _is_report(document) and sms.digits(ours).lower() != sms.digits(told).lower():
-            return f"Not for this channel: it is about the {name} {told[:100]}."
+    """Some bodies name no project, and reports name no short code."""
+    project, ours = reading.ident(document.get("project")), connection.setting("project").strip()
+    if ours and project and project.casefold() != ours.casefold():
+        return f"Not for this channel: it is about the project {project[:100]}."
+    number, short_code = _recipient(document), connection.setting("shortcode")
+    if short_code and number and not _is_report(document) and sms.digits(number) != sms.digits(short_code):
+        return f"Not for this channel: it was sent to {number[:100]}."
     return ""
 
 
 def _is_report(document: Mapping[str, Any]) -> bool:
     kind = reading.text(document.get("type"), 60).lower()
-    return document.get("direction") == "outbound" or kind.endswith("delivery")
+    is_bare = "message" not in document and "status" in document and not _sender(document)
+    return document.get("direction") == "outbound" or kind.endswith("delivery") or is_bare
 
 
 def _sender(document: Mapping[str, Any]) -> str:

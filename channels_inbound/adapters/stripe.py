@@ -1,6 +1,7 @@
 """Stripe: what became of a payment. Nobody writes here and nobody is answered; an agent only learns of it."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ from channels_inbound.adapters.stripe_payments import once_key, payment_of, why_
 MOST_HEADER = 4096
 THIN = "v2.core.event"
 MODES = {"live": True, "test": False}
+
+_ELEMENT = re.compile(r"[A-Za-z0-9_]+=[!-~]+")
 
 
 class Stripe(Adapter):
@@ -108,11 +111,11 @@ def _signature(header: str) -> tuple[str, list[str]]:
     """
     if not header:
         raise NotAuthentic("no_signature")
-    pairs = [each.partition("=") for each in header.split(",")] if len(header) <= MOST_HEADER else []
-    if not all(name and equals and value for name, equals, value in pairs):
+    elements = header.split(",")
+    if len(header) > MOST_HEADER or not all(_ELEMENT.fullmatch(each) for each in elements):
         raise NotAuthentic("malformed")
-    stamps = [value for name, _, value in pairs if name == "t"]
-    offered = [value for name, _, value in pairs if name == "v1"]
+    stamps = [each[2:] for each in elements if each.startswith("t=")]
+    offered = [each[3:] for each in elements if each.startswith("v1=")]
     if len(stamps) != 1:
         raise NotAuthentic("timestamp")
     if not offered:

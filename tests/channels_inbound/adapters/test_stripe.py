@@ -1,0 +1,473 @@
+import dataclasses
+import hashlib
+import hmac
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from channels_inbound.adapters.base import Arrival, Connection, Incoming, NotAuthentic, Unusable
+from channels_inbound.adapters.stripe import Stripe
+from channels_inbound.adapters.stripe_payments import PAYMENTS
+from tests.channels_inbound.adapters.contract import NOW, AdapterContract, check_arrivals, connected, with_header
+
+SECRET, OLD_SECRET = "whsec_newest0123456789abcdef", "whsec_oldest0123456789abcdef"
+STAMP = int(NOW.timestamp())
+# A dict whose `id` is None in JSON must stay in the object: this says "leave it out".
+LEFT_OUT = object()
+
+
+def mac(body: bytes, stamp: int | str = STAMP, secret: str = SECRET) -> str:
+    return hmac.new(secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
+
+
+def request(body: bytes, header: str | None = None) -> Incoming:
+    signature = f"t={STAMP},v1={mac(body)}" if header is None else header
+    headers = {"content-type": "application/json; charset=utf-8", "stripe-signature": signature}
+    return Incoming(headers=headers, body=body, at=NOW)
+
+
+def event(event_type: str, about: Any, **members: Any) -> dict[str, Any]:
+    whole = {
+        "id": "evt_1",
+        "object": "event",
+        "type": event_type,
+        "api_version": "2026-04-22.dahlia",
+        "created": STAMP - 3,
+        "livemode": True,
+        "pending_webhooks": 1,
+        "request": {"id": "req_1", "idempotency_key": None},
+        "data": {"object": about},
+    }
+    return {name: value for name, value in (whole | members).items() if value is not LEFT_OUT}
+
+
+CHECKOUT = {
+    "id": "cs_1",
+    "object": "checkout.session",
+    "amount_total": 150_000,
+    "currency": "kes",
+    "customer": "cus_1",
+    "customer_details": {"email": "amina@example.com", "phone": "+254711000111"},
+    "client_reference_id": "order-7",
+    "metadata": {"conversation_id": "cnv_1", "customer_id": "cust_9", "note": "gift"},
+    "payment_status": "paid",
+    "status": "complete",
+}
+CONNECTION = connected(Stripe, {"signing_secret": SECRET})
+
+
+def read(whole: Any, **settings: str) -> Arrival:
+    connection = connected(Stripe, {"signing_secret": SECRET}, settings)
+    (arrival,) = Stripe().parse(request(json.dumps(whole).encode()), connection)
+    check_arrivals([arrival])
+    assert not arrival.starts_agent
+    return arrival
+
+
+class TestStripe(AdapterContract):
+    adapter = Stripe()
+    connection = CONNECTION
+    sample = json.dumps(event("checkout.session.completed", CHECKOUT)).encode()
+    proof_headers = ("stripe-signature",)
+
+    def request(self, body: bytes) -> Incoming:
+        return request(body)
+
+    def test_the_sample_holds_a_message_of_a_person(self) -> None:
+        """Not at Stripe: whatever it tells starts no agent."""
+        arrivals = self.arrivals(self.sample)
+        check_arrivals(arrivals)
+        assert [arrival.kind for arrival in arrivals] == ["event"]
+        assert not any(arrival.starts_agent for arrival in arrivals)
+
+
+# --- proofs ----------------------------------------------------------------------------------------------------------
+
+BODY = TestStripe.sample
+RIGHT = mac(BODY)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        pytest.param("", id="19-empty"),
+        pytest.param(f"t={STAMP},v1={mac(BODY, secret='whsec_of_another_endpoint')}", id="21-another-endpoint"),
+        pytest.param(f"t={STAMP - 301},v1={mac(BODY, STAMP - 301)}", id="22-301-seconds-old"),
+        pytest.param(f"t={STAMP + 3600},v1={mac(BODY, STAMP + 3600)}", id="23-an-hour-ahead"),
+        pytest.param(f"t={STAMP + 301},v1={mac(BODY, STAMP + 301)}", id="L04-301-seconds-ahead"),
+        pytest.param(f"t={STAMP},v0={RIGHT}", id="24-only-v0"),
+        pytest.param(f"v1={RIGHT}", id="25-no-t"),
+        pytest.param(f"t=abc,v1={mac(BODY, 'abc')}", id="25-t-is-no-number"),
+        pytest.param(f"t={STAMP}.0,v1={mac(BODY, f'{STAMP}.0')}", id="L04-a-fraction"),
+        pytest.param(f"t=-{STAMP},v1={mac(BODY, f'-{STAMP}')}", id="L04-negative"),
+        pytest.param(f"t=1{'0' * 30},v1={mac(BODY, '1' + '0' * 30)}", id="L04-ten-to-the-thirty"),
+        pytest.param(f"t= {STAMP},v1={mac(BODY, f' {STAMP}')}", id="L04-a-space"),
+        pytest.param(f"t=,v1={mac(BODY, '')}", id="L04-t-empty"),
+        pytest.param(f"t=\u0661\u0662,v1={RIGHT}", id="L04-digits-of-another-script"),
+        pytest.param(f"t={STAMP},t={STAMP},v1={RIGHT}", id="25-t-twice"),
+        pytest.param(f"t={STAMP},v1=é{RIGHT[1:]}", id="27-not-ascii"),
+        pytest.param(f"t={STAMP},v1={RIGHT[:-1]}", id="L02-shorter"),
+        pytest.param(f"t={STAMP},v1={RIGHT}0", id="L02-longer"),
+        pytest.param(f"t={STAMP},v1={RIGHT.upper()}", id="upper-case"),
+        pytest.param(f"t={STAMP},v1={RIGHT},", id="L01-a-comma-at-the-end"),
+        pytest.param(f",t={STAMP},v1={RIGHT}", id="L01-a-comma-in-front"),
+        pytest.param(f"t={STAMP},,v1={RIGHT}", id="L01-two-commas"),
+        pytest.param(f"t={STAMP},v1,v1={RIGHT}", id="L01-no-value"),
+        pytest.param(f"t={STAMP};v1={RIGHT}", id="semicolons"),
+        pytest.param(f"t={STAMP}, v1={RIGHT}", id="spaces-after-commas"),
+        pytest.param(f"t={STAMP},v1={RIGHT}" + f",v1={RIGHT}" * 2000, id="L01-100-kb"),
+        pytest.param(f"t={STAMP},v1={RIGHT}, t={STAMP},v1={RIGHT}", id="L13-the-header-twice"),
+    ],
+)
+def test_a_header_that_stripe_would_not_write_is_refused(header: str) -> None:
+    with pytest.raises(NotAuthentic):
+        Stripe().verify(request(BODY, header), CONNECTION)
+
+
+def test_without_the_header_it_is_refused() -> None:  # row 19
+    with pytest.raises(NotAuthentic, match="no_signature"):
+        Stripe().verify(with_header(request(BODY), "stripe-signature", None), CONNECTION)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        pytest.param(f"t={STAMP - 300},v1={mac(BODY, STAMP - 300)}", id="22-300-seconds-old"),
+        pytest.param(f"t={STAMP + 300},v1={mac(BODY, STAMP + 300)}", id="300-seconds-ahead"),
+        pytest.param(f"t={STAMP},v1={'0' * 64},v1={RIGHT}", id="26-the-second-v1-is-right"),
+        pytest.param(f"t={STAMP},v1={RIGHT},v0={'0' * 64}", id="v0-beside-it"),
+        pytest.param(f"v1={RIGHT},v2=later,t={STAMP}", id="another-order-and-a-later-scheme"),
+    ],
+)
+def test_a_right_proof_is_found_in_its_header(header: str) -> None:
+    verified = Stripe().verify(request(BODY, header), CONNECTION)
+    assert verified.secret_id == "signing_secret-0"
+    assert verified.signed_at is not None
+
+
+def test_300_seconds_are_over_only_when_the_next_begins() -> None:
+    header = f"t={STAMP - 300},v1={mac(BODY, STAMP - 300)}"
+    late = dataclasses.replace(request(BODY, header), at=NOW + timedelta(milliseconds=900))
+    assert Stripe().verify(late, CONNECTION)
+
+
+def test_while_a_secret_is_rolled_both_are_accepted_and_named() -> None:
+    connection = connected(Stripe, {"signing_secret": [SECRET, OLD_SECRET]})
+    assert Stripe().verify(request(BODY), connection).secret_id == "signing_secret-0"
+    old = request(BODY, f"t={STAMP},v1={mac(BODY, secret=OLD_SECRET)}")
+    assert Stripe().verify(old, connection).secret_id == "signing_secret-1"
+
+
+def test_the_whole_secret_is_the_key_with_its_prefix() -> None:
+    header = f"t={STAMP},v1={mac(BODY, secret=SECRET.removeprefix('whsec_'))}"
+    with pytest.raises(NotAuthentic):
+        Stripe().verify(request(BODY, header), CONNECTION)
+
+
+def test_the_bytes_are_signed_not_what_they_mean() -> None:
+    again = json.dumps(json.loads(BODY), indent=1).encode()
+    with pytest.raises(NotAuthentic):
+        Stripe().verify(dataclasses.replace(request(BODY), body=again), CONNECTION)
+
+
+# --- what is not usable ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"\xff\xfe", id="28-not-utf-8"),
+        pytest.param(b"[]", id="29-array"),
+        pytest.param(b"null", id="29-null"),
+        pytest.param(b'"text"', id="29-text"),
+        pytest.param(b"", id="29-empty"),
+        pytest.param(b'{"object":"event","type":"charge.failed"}', id="30-no-id"),
+        pytest.param(b'{"id":"evt_1","object":"event","data":{"object":{}}}', id="30-no-type"),
+        pytest.param(b'{"id":"evt_1","object":"event","type":"charge.failed","data":null}', id="30-data-null"),
+        pytest.param(b'{"id":"evt_1","type":"x","data":{"object":{"amount":NaN}}}', id="31-nan"),
+        pytest.param(b'{"id":"evt_1","type":"x","data":{"object":{"amount":1e999}}}', id="31-infinite"),
+        pytest.param(b'{"id":"evt_1","type":"x","data":{"object":{"note":"\\ud800"}}}', id="31-half-a-character"),
+        pytest.param(b'{"id":"evt_1","type":"x","data":{"object":{"note":"\\u0000"}}}', id="31-nul"),
+        pytest.param(b'{"id":"evt_1","type":"x","data":' + b"[" * 20_000 + b"]" * 20_000 + b"}", id="31-deep"),
+    ],
+)
+def test_what_is_signed_and_no_event_is_unusable(body: bytes) -> None:
+    with pytest.raises(Unusable, match=r"\.$"):
+        Stripe().parse(request(body), CONNECTION)
+
+
+# --- events ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_event_with_a_payment() -> None:
+    arrival = read(event("checkout.session.completed", CHECKOUT, account="acct_1"))
+    assert (arrival.kind, arrival.dedupe_key, arrival.provider_id) == ("event", "evt_1", "evt_1")
+    assert (arrival.event_type, arrival.reason) == ("checkout.session.completed", "")
+    assert arrival.occurred_at == NOW - timedelta(seconds=3)
+    assert arrival.facts == {
+        "account": "acct_1",
+        "livemode": True,
+        "api_version": "2026-04-22.dahlia",
+        "object_type": "checkout.session",
+        "object_id": "cs_1",
+        "thin": False,
+        "request_id": "req_1",
+        "also": ["checkout.session.completed:cs_1"],
+    }
+    assert arrival.payment == {
+        "outcome": "succeeded",
+        "status": "paid",
+        "amount": 150_000,
+        "currency": "kes",
+        "amount_text": "1,500.00 KES",
+        "customer_ref": "cus_1",
+        "email": "amina@example.com",
+        "phone": "+254711000111",
+        "reference": "order-7",
+        "metadata": {"conversation_id": "cnv_1", "customer_id": "cust_9", "note": "gift"},
+        "conversation_id": "cnv_1",
+        "customer_id": "cust_9",
+        "failure_text": "",
+        "stripe_account": "acct_1",
+        "livemode": True,
+        "api_version": "2026-04-22.dahlia",
+        "object_type": "checkout.session",
+        "object_id": "cs_1",
+    }
+
+
+INTENT = {
+    "id": "pi_1",
+    "object": "payment_intent",
+    "amount": 900,
+    "amount_received": 900,
+    "currency": "usd",
+    "customer": {"id": "cus_2", "object": "customer"},
+    "status": "succeeded",
+    "receipt_email": "juma@example.com",
+}
+FAILED_INTENT = INTENT | {
+    "status": "requires_payment_method",
+    "amount_received": 0,
+    "receipt_email": None,
+    "last_payment_error": {
+        "message": "Your card was declined.",
+        "payment_method": {"billing_details": {"email": "declined@example.com", "phone": "+15550100"}},
+    },
+}
+CHARGE = {
+    "id": "ch_1",
+    "object": "charge",
+    "amount": 5000,
+    "amount_refunded": 3000,
+    "refunded": False,
+    "currency": "jpy",
+    "billing_details": {"email": "kim@example.com"},
+}
+INVOICE = {
+    "id": "in_1",
+    "object": "invoice",
+    "number": "INV-0042",
+    "amount_due": 2000,
+    "amount_paid": 2000,
+    "currency": "kwd",
+    "customer": "cus_3",
+    "customer_email": "wanjiru@example.com",
+    "customer_phone": "+254722000222",
+    "status": "paid",
+    "metadata": {"plan": "pro"},
+    "parent": {"subscription_details": {"metadata": {"conversation_id": "cnv_sub", "plan": "old"}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("event_type", "about", "expected"),
+    [
+        ("checkout.session.async_payment_succeeded", CHECKOUT, {"outcome": "succeeded", "amount": 150_000}),
+        (
+            "checkout.session.async_payment_failed",
+            CHECKOUT | {"payment_status": "unpaid"},
+            {"outcome": "failed", "status": "unpaid"},
+        ),
+        (
+            "payment_intent.succeeded",
+            INTENT,
+            {"outcome": "succeeded", "amount": 900, "customer_ref": "cus_2", "email": "juma@example.com"},
+        ),
+        (
+            "payment_intent.payment_failed",
+            FAILED_INTENT,
+            {
+                "outcome": "failed",
+                "amount": 900,
+                "email": "declined@example.com",
+                "phone": "+15550100",
+                "failure_text": "Your card was declined.",
+            },
+        ),
+        (
+            "charge.refunded",
+            CHARGE,
+            {"outcome": "refunded", "status": "partially_refunded", "amount": 3000, "amount_text": "3,000 JPY"},
+        ),
+        ("charge.refunded", CHARGE | {"refunded": True}, {"outcome": "refunded", "status": "refunded"}),
+        (
+            "invoice.paid",
+            INVOICE,
+            {
+                "outcome": "succeeded",
+                "amount_text": "2.000 KWD",
+                "reference": "INV-0042",
+                "email": "wanjiru@example.com",
+                "phone": "+254722000222",
+                "conversation_id": "cnv_sub",
+                "metadata": {"plan": "pro", "conversation_id": "cnv_sub"},
+            },
+        ),
+        ("invoice.payment_failed", INVOICE | {"status": "open"}, {"outcome": "failed", "amount": 2000}),
+    ],
+)
+def test_what_every_kind_of_payment_tells(event_type: str, about: dict[str, Any], expected: dict[str, Any]) -> None:
+    arrival = read(event(event_type, about))
+    assert arrival.kind == "event"
+    assert arrival.payment is not None
+    assert {name: arrival.payment[name] for name in expected} == expected
+
+
+def test_a_second_refund_is_as_much_as_it_added() -> None:
+    whole = event("charge.refunded", CHARGE)
+    whole["data"]["previous_attributes"] = {"amount_refunded": 1000}
+    payment = read(whole).payment
+    assert payment is not None
+    assert payment["amount"] == 2000
+
+
+def test_only_what_happens_once_to_an_object_has_a_second_key() -> None:
+    second_keys = {name: read(event(name, CHECKOUT | {"id": "x"})).facts.get("also") for name in PAYMENTS}
+    assert {name for name, also in second_keys.items() if also is None} == {
+        "payment_intent.payment_failed",
+        "charge.refunded",
+        "invoice.payment_failed",
+    }
+    assert second_keys["invoice.paid"] == ["invoice.paid:x"]
+
+
+def test_an_order_that_is_not_paid_yet_is_no_payment() -> None:
+    arrival = read(event("checkout.session.completed", CHECKOUT | {"payment_status": "unpaid"}))
+    assert (arrival.kind, arrival.payment) == ("event", None)
+    assert arrival.reason.startswith("ignored: ")
+
+
+def test_a_payment_link_may_carry_the_conversation_as_its_reference() -> None:
+    payment = read(
+        event("checkout.session.completed", CHECKOUT | {"metadata": {}, "client_reference_id": "cnv_9"})
+    ).payment
+    assert payment is not None
+    assert (payment["conversation_id"], payment["reference"]) == ("cnv_9", "cnv_9")
+
+
+@pytest.mark.parametrize("event_type", ["charge.failed", "customer.deleted", "charge.dispute.created", "new.kind"])
+def test_any_other_event_is_kept_and_means_nothing(event_type: str) -> None:
+    arrival = read(event(event_type, {"object": "x"}))
+    assert (arrival.kind, arrival.payment) == ("event", None)
+    assert arrival.reason.startswith("ignored: ")
+    assert arrival.facts["object_id"] is None
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [(None, None), ("req_old", "req_old"), ({"id": "req_new"}, "req_new"), ({"id": None}, None), ([1], None)],
+)
+def test_the_request_behind_an_event_has_had_three_forms(told: Any, expected: str | None) -> None:
+    assert read(event("charge.failed", {}, request=told)).facts["request_id"] == expected
+
+
+def test_a_thin_event_is_kept_with_what_it_points_at() -> None:  # row 32
+    thin = {
+        "id": "evt_235",
+        "object": "v2.core.event",
+        "type": "payment_intent.succeeded",
+        "livemode": True,
+        "created": "2026-11-25T11:59:00.330Z",
+        "context": "acct_456",
+        "related_object": {"id": "mtr_1", "type": "billing.meter", "url": "/v1/billing/meters/mtr_1"},
+    }
+    arrival = read(thin)
+    assert (arrival.kind, arrival.dedupe_key, arrival.payment) == ("event", "evt_235", None)
+    assert (arrival.facts["thin"], arrival.facts["account"]) == (True, "acct_456")
+    assert (arrival.facts["object_id"], arrival.facts["object_type"]) == ("mtr_1", "billing.meter")
+    assert arrival.occurred_at is not None
+    assert arrival.reason == "ignored: a thin event does not say what was paid"
+
+
+@pytest.mark.parametrize(
+    ("setting", "livemode", "is_ignored"),
+    [
+        ("live", False, True),
+        ("test", True, True),
+        ("live", True, False),
+        (" Test ", False, False),
+        ("", False, False),
+        ("live", None, False),
+    ],
+)
+def test_events_of_the_other_mode_are_kept_and_ignored(setting: str, livemode: Any, is_ignored: bool) -> None:
+    # row 33, L23
+    arrival = read(event("checkout.session.completed", CHECKOUT, livemode=livemode), livemode=setting)
+    assert arrival.kind == "event"
+    assert (arrival.payment is None) == is_ignored
+    assert arrival.reason.startswith("ignored: ") == is_ignored
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "is_foreign"),
+    [
+        ("acct_ours", "acct_other", True),
+        ("acct_ours", "acct_ours", False),
+        ("acct_ours", LEFT_OUT, False),
+        ("", "acct_other", False),
+    ],
+)
+def test_events_of_another_account_are_not_for_this_channel(ours: str, theirs: Any, is_foreign: bool) -> None:
+    # row 35
+    arrival = read(event("checkout.session.completed", CHECKOUT, account=theirs), account=ours)
+    assert arrival.kind == ("unsupported" if is_foreign else "event")
+    assert (arrival.payment is None) == is_foreign
+    assert arrival.reason.startswith("Not for this channel: ") == is_foreign
+
+
+def test_a_try_again_has_another_signature_and_the_same_key() -> None:  # row 34
+    later = dataclasses.replace(
+        request(BODY, f"t={STAMP + 60},v1={mac(BODY, STAMP + 60)}"), at=NOW + timedelta(seconds=60)
+    )
+    assert Stripe().verify(later, CONNECTION)
+    keys = {arrival.dedupe_key for each in (request(BODY), later) for arrival in Stripe().parse(each, CONNECTION)}
+    assert keys == {"evt_1"}
+
+
+def test_of_an_id_that_stands_there_twice_the_last_one_counts() -> None:  # row 93
+    body = BODY.replace(b'{"id": "evt_1"', b'{"id": "evt_0", "id": "evt_1"', 1)
+    assert [each.dedupe_key for each in Stripe().parse(request(body), CONNECTION)] == ["evt_1"]
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"amount_total": "1500", "currency": 7, "customer": [1], "metadata": [1], "customer_details": "x"},
+        {"amount_total": True, "metadata": {"a": 1, "b": {"c": 2}, "d": "kept"}},
+        {},
+    ],
+)
+def test_an_object_of_another_shape_still_tells_what_it_can(about: dict[str, Any]) -> None:
+    payment = read(event("checkout.session.completed", about)).payment
+    assert payment is not None
+    assert (payment["amount"], payment["amount_text"], payment["customer_ref"]) == (None, "", None)
+    assert payment["metadata"] == ({"d": "kept"} if "metadata" in about and isinstance(about["metadata"], dict) else {})
+
+
+def test_a_channel_without_any_setting_takes_everything() -> None:
+    bare = Connection(secrets=CONNECTION.secrets)
+    (arrival,) = Stripe().parse(request(BODY), bare)
+    assert arrival.payment is not None
