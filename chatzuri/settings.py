@@ -139,6 +139,14 @@ LANGUAGE_MODEL_TIMEOUT = read(env.float, "LANGUAGE_MODEL_TIMEOUT", 30.0, "give s
 CHAT_WAIT = read(env.float, "CHAT_WAIT", 60.0, "give the seconds the API waits for a reply, for example 60.")
 DELIVERY_THREADS = read(env.int, "DELIVERY_THREADS", 32, "give a number, for example 32.")
 
+# --- what arrives ----------------------------------------------------------------------------------------------------
+
+INBOUND_DEBOUNCE = read(env.float, "INBOUND_DEBOUNCE", 1.0, "give the seconds a burst of messages may take, like 1.")
+# Files of customers: attachments of messages, and large requests. Behind more than one machine: a shared folder.
+MEDIA_ROOT = env.str("MEDIA_ROOT", default="") or str(BASE_DIR / "var" / "media")
+# Where requests of providers that never ask again wait, encrypted, while the database is away.
+SPOOL_DIR = env.str("SPOOL_DIR", default="") or str(BASE_DIR / "var" / "spool")
+
 # --- custom actions --------------------------------------------------------------------------------------------------
 
 ACTION_SECONDS = read(env.float, "ACTION_SECONDS", 10.0, "give seconds for one run of an action, for example 10.")
@@ -285,6 +293,7 @@ CELERY_TASK_ROUTES = {
     "agents.tasks.run_actions": {"queue": "actions"},
     "agents.tasks.judge_events": {"queue": "rules"},
     "agents.tasks.rehearse": {"queue": "rules"},
+    "channels_inbound.tasks.*": {"queue": "channels"},
 }
 # Without an expiry: a worker whose clock is ahead would throw away everything that beat sends. All of it is cheap.
 CELERY_BEAT_SCHEDULE = {
@@ -293,6 +302,7 @@ CELERY_BEAT_SCHEDULE = {
     "audit deliveries": {"task": "webhooks.tasks.audit", "schedule": 60.0},
     "hold failing endpoints": {"task": "webhooks.tasks.hold_failing", "schedule": 60.0},
     "sweep turns": {"task": "agents.tasks.sweep_turns", "schedule": 15.0},
+    "sweep channels": {"task": "channels_inbound.tasks.sweep_channels", "schedule": 15.0},
     "sweep conversations": {"task": "agents.tasks.sweep_conversations", "schedule": 60.0},
 }
 

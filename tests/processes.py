@@ -12,7 +12,7 @@ from django.db import connection
 from tests.ordinary import as_ordinary_user
 
 ROOT = Path(__file__).resolve().parent.parent
-QUEUES = "interactive,deliveries,actions,rules"
+QUEUES = "interactive,deliveries,actions,rules,channels"
 
 
 def database_url() -> str:
@@ -39,7 +39,7 @@ class Worker:
             "chatzuri",
             "worker",
             "-Q",
-            "interactive,deliveries,actions,rules",
+            QUEUES,
         ]
         command += ["--pool", "threads", "-c", str(threads), "-n", f"test-{time.monotonic_ns()}@%h", "-l", "INFO"]
         command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]

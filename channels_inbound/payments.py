@@ -1,0 +1,116 @@
+"""Money: what a payment provider tells becomes a fact of the chat, in the conversation that asked for the payment."""
+
+from typing import Any
+
+from django.utils import timezone
+
+from agents.events import emit
+from agents.identity import Identifiers, standing
+from agents.models import Conversation, Customer, Message
+from channels_inbound.adapters.base import first
+from channels_inbound.models import InboundMessage
+from channels_inbound.steps import Ignore, NotYet, Step
+
+TITLES = {"succeeded": "Payment received", "failed": "Payment failed", "refunded": "Payment refunded"}
+# Currencies without cents, and those with a thousand of them (ISO 4217).
+NO_CENTS = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF".split())
+THOUSAND = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
+# Two events may tell of one payment, and only one of them names the conversation: that one gets a head start.
+HEAD_START = 10.0
+
+
+def happened(row: InboundMessage) -> Step:
+    """An event of the provider's. Whatever is no payment is kept and nothing else."""
+    payment = dict(row.facts.get("payment") or {})
+    outcome = str(payment.get("outcome") or "")
+    if outcome not in TITLES:
+        raise Ignore(str(row.facts.get("reason") or "An event of the provider that says nothing about a payment."))
+    if reason := row.facts.get("reason"):
+        raise Ignore(str(reason))
+    if _is_told(row, payment, outcome):
+        raise Ignore("Another event told of this payment already.")
+    conversation = _conversation(row, payment)
+    if conversation is None and (timezone.now() - row.received_at).total_seconds() < HEAD_START:
+        raise NotYet("No conversation is named yet; another event of the same payment may name one.")
+    customer = standing(conversation.customer) if conversation else _customer(row, payment)
+    facts = told(row, payment)
+    message = conversation.say(role=Message.Role.SYSTEM, text=sentence(outcome, facts)) if conversation else None
+    emit(
+        agent=row.channel.agent,
+        type=f"payment.{outcome}",
+        data=facts,
+        conversation=conversation,
+        customer=customer,
+    )
+    return Step(conversation, message, "" if conversation else "It names no conversation of this agent.")
+
+
+def told(row: InboundMessage, payment: dict[str, Any]) -> dict[str, Any]:
+    """The keys of the event, amounts in the currency's own unit."""
+    currency = str(payment.get("currency") or "").upper() or None
+    return {
+        "amount": in_units(payment.get("amount"), currency or ""),
+        "currency": currency,
+        "reference": str(payment.get("reference") or "") or None,
+        "provider": row.channel.kind,
+        "provider_event": row.event_type,
+        "object_id": str(payment.get("object_id") or "") or None,
+        "live": bool(payment.get("livemode")),
+        "metadata": dict(payment.get("metadata") or {}),
+    }
+
+
+def in_units(amount: Any, currency: str) -> float | int | None:
+    """From the smallest unit, as providers count: 4950 cents are 49.5 dollars, and 500 yen are 500 yen."""
+    if isinstance(amount, bool) or not isinstance(amount, int):
+        return None
+    if currency in NO_CENTS:
+        return amount
+    value = amount / (1000 if currency in THOUSAND else 100)
+    return int(value) if value == int(value) else value
+
+
+def sentence(outcome: str, facts: dict[str, Any]) -> str:
+    amount = "" if facts["amount"] is None else f": {facts['amount']:,.2f} {facts['currency'] or ''}".rstrip()
+    reference = f" ({facts['reference']})" if facts["reference"] else ""
+    test = "" if facts["live"] else " This was a test, no real money."
+    return f"{TITLES[outcome]}{amount}{reference}.{test}"
+
+
+def _is_told(row: InboundMessage, payment: dict[str, Any], outcome: str) -> bool:
+    """Whether another event said the same: a finished checkout and the payment it was for, say."""
+    same = {"channel": row.channel, "kind": "event", "state": InboundMessage.State.DONE}
+    fact = first([str(payment.get("fact_id") or ""), str(payment.get("object_id") or "")])
+    earlier = InboundMessage.objects.filter(**same, facts__payment__outcome=outcome).exclude(pk=row.pk)
+    if not fact:
+        return False
+    return (
+        earlier.filter(facts__payment__fact_id=fact).exists() or earlier.filter(facts__payment__object_id=fact).exists()
+    )
+
+
+# --- whose payment it is ---------------------------------------------------------------------------------------------
+
+
+def _conversation(row: InboundMessage, payment: dict[str, Any]) -> Conversation | None:
+    """The one it names, or else the one in which the customer last said something. Only of this agent."""
+    rows = Conversation.objects.select_related("agent", "customer").filter(agent=row.channel.agent)
+    named = str(payment.get("conversation_id") or "")
+    if named and (found := rows.filter(public_id=named).first()) is not None:
+        return found
+    customer = _customer(row, payment)
+    return rows.filter(customer=customer).order_by("-last_message_at").first() if customer else None
+
+
+def _customer(row: InboundMessage, payment: dict[str, Any]) -> Customer | None:
+    """By the id that the team put into the payment, then by address and number."""
+    rows = Customer.objects.filter(team_id=row.channel.agent.team_id)
+    named = str(payment.get("customer_id") or "")
+    if named and (found := rows.filter(public_id=named).first() or rows.filter(external_id=named).first()):
+        return standing(found)
+    read = Identifiers.read(phone=str(payment.get("phone") or ""), email=str(payment.get("email") or ""))
+    for name in ("email", "phone"):
+        value = getattr(read, name)
+        if value and (found := rows.filter(**{name: value}).order_by("-pk").first()):
+            return standing(found)
+    return None
