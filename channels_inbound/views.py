@@ -51,6 +51,11 @@ class ChannelInbound(APIView):
     throttle_classes = ()
     content_negotiation_class = AsItComes
 
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """The adapter knows which methods there are."""
+        return {}
+
     @extend_schema(exclude=True)
     def get(self, request: Request, agent_id: str, slug: str) -> HttpResponse:
         return answer(request, agent_id, slug)

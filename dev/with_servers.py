@@ -58,6 +58,8 @@ def run(command: list[str]) -> int:
 
 def _run_beside(*, servers: Servers, command: list[str]) -> int:
     environment = for_one_run(database_url=servers.database_url, redis_url=servers.redis_url)
+    # What arrives and is kept as a file goes with the servers.
+    environment |= {"MEDIA_ROOT": str(servers.directory / "media"), "SPOOL_DIR": str(servers.directory / "spool")}
     child = subprocess.Popen(command, env=environment)
 
     # If we are killed with -9 the command lives on; whoever cleans up after us ends it before its servers.

@@ -145,9 +145,9 @@ class Contact(models.Model):
 class RefusalManager(models.Manager["Refusal"]):
     def note(self, *, channel: Channel, reason: str) -> None:
         """Count it. One statement; callers see to it that it is not done more than about once a second."""
-        row = Refusal(channel=channel, reason=re.sub(r"[^a-z0-9_ ]", "", reason)[:40], count=1)
-        self.bulk_create([row], update_conflicts=True, unique_fields=["channel", "reason"], update_fields=["last_at"])
-        self.filter(channel=channel, reason=row.reason).update(count=F("count") + 1)
+        row = Refusal(channel=channel, reason=re.sub(r"[^a-z0-9_ ]", "", reason)[:40])
+        self.bulk_create([row], ignore_conflicts=True)
+        self.filter(channel=channel, reason=row.reason).update(count=F("count") + 1, last_at=Now())
 
 
 class Refusal(models.Model):
