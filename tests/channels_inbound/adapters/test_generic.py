@@ -335,16 +335,18 @@ def test_during_a_rotation_a_reply_is_signed_with_both() -> None:
 
 
 @pytest.mark.parametrize(
-    ("secrets", "settings", "sentence"),
+    ("secrets", "configured", "sentence"),
     [
         ({"signing_secret": SECRET}, {}, "no reply address"),
         ({"signing_secret": SECRET}, {"reply_url": "ftp://example.com"}, "not a web address"),
         ({}, {"reply_url": REPLIES}, "no signing secret"),
     ],
 )
-def test_a_reply_that_cannot_be_sent_says_why(secrets: dict[str, str], settings: dict[str, str], sentence: str) -> None:
+def test_a_reply_that_cannot_be_sent_says_why(
+    secrets: dict[str, str], configured: dict[str, str], sentence: str
+) -> None:
     with pytest.raises(ValueError, match=sentence):
-        reply(connected(Generic, dict(secrets), settings))
+        reply(connected(Generic, dict(secrets), configured))
 
 
 @pytest.mark.parametrize(
