@@ -57,7 +57,8 @@ class Headers:
 
 
 def unfolded(value: str) -> str:
-    return re.sub(r"[\r\n]+", "", value).strip()
+    """One line: a line that begins with a space goes on, and what follows any other is no part of the header."""
+    return re.split(r"[\r\n]", re.sub(r"[\r\n]+(?=[ \t])", "", value).strip(), maxsplit=1)[0]
 
 
 def words(value: str) -> str:
@@ -90,7 +91,7 @@ def _word(encoding: str, text: str) -> bytes:
 def decoded(data: bytes, charset: str) -> str:
     """Bytes in whatever charset they say, and as UTF-8 where that is none."""
     try:
-        name = codecs.lookup(charset or "utf-8").name
+        name = codecs.lookup(charset or "utf-8").name.replace("-", "_")
         return data.decode("utf-8" if name in _ODD_CHARSETS else name, "replace")
     except (LookupError, ValueError):
         return data.decode("utf-8", "replace")
@@ -275,9 +276,12 @@ def _without_comments(html: str) -> str:
 
 def file_name(text: str) -> str:
     """As it may be stored and shown: no folders, no control characters; empty where nothing is left."""
-    name = re.split(r"[/\\]", words(text))[-1]
-    name = "".join(each for each in name if unicodedata.category(each) not in {"Cc", "Cf", "Cs", "Zl", "Zp"})
-    return reading.text(name, 200).strip().strip(".").strip()
+    name = re.split(r"[/\\]", words(_visible(text)))[-1]
+    return reading.text(_visible(name), 200).strip().strip(".").strip()
+
+
+def _visible(text: str) -> str:
+    return "".join(each for each in text if unicodedata.category(each) not in {"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def file_kind(mime_type: str) -> str:

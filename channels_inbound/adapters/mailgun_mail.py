@@ -22,7 +22,7 @@ from channels_inbound.adapters.mime import Letter, Report
 
 MOST_HEADERS = 500
 MOST_HEADERS_TEXT = MEGABYTE
-MOST_FILES = 100
+MOST_FILES = 200
 
 
 def parsed(post: Post) -> Letter:
@@ -33,7 +33,7 @@ def parsed(post: Post) -> Letter:
     headers = form_headers(post)
     files = [*_uploads(post, html), *_stored(post, html)]
     report = Report(headers.get("x-failed-recipients"), first(mime.quoted_ids(plain[: mail.MOST_HTML])))
-    return Letter(headers, reading.text(text), plain, html, post.get("stripped-signature"), files[:MOST_FILES], report)
+    return Letter(headers, reading.text(text), plain, html, post.get("stripped-signature"), files, report)
 
 
 def form_headers(post: Post) -> Headers:
@@ -47,10 +47,10 @@ def form_headers(post: Post) -> Headers:
             found = []
         rows = found if isinstance(found, list) else []
         pairs = [(row[0], row[1]) for row in rows if isinstance(row, list) and len(row) == 2 and _are_texts(row)]
-    names = {name.lower() for name, _ in pairs}
-    return Headers(
-        [*pairs, *((name, reading.plain(value)) for name, value in post.fields if name.lower() not in names)]
-    )
+    listed = {name.lower() for name, _ in pairs}
+    # Mailgun's own fields begin with a small letter, what it makes of a header with a capital.
+    alone = [(name, value) for name, value in post.fields if name[:1].isupper() and name.lower() not in listed]
+    return Headers([(reading.plain(name), reading.plain(value)) for name, value in (*pairs, *alone)])
 
 
 def _are_texts(row: Sequence[Any]) -> bool:
@@ -147,7 +147,7 @@ def arrival(post: Post, letter: Letter, incoming: Incoming, connection: Connecti
         text=letter.text,
         subject=reading.text(subject, 1000),
         html=reading.text(letter.html),
-        attachments=letter.attachments,
+        attachments=letter.attachments[:MOST_FILES],
         reply_to_id=first(answered),
         # In the order in which they were written, so that an answer can go on with them.
         references=mail.ids(headers.get("references"), *answered),
@@ -265,6 +265,7 @@ def _facts(post: Post, letter: Letter, inbox: Address | None) -> dict[str, Any]:
         "spam": reading.text(headers.get("x-mailgun-sflag"), 20),
         "spf": reading.text(headers.get("x-mailgun-spf"), 20),
         "dkim": reading.text(headers.get("x-mailgun-dkim-check-result"), 20),
+        "attachments_left_out": max(len(letter.attachments) - MOST_FILES, 0),
         "message_url": reading.text(post.get("message-url"), 1000),
     }
     return {name: value for name, value in found.items() if value}

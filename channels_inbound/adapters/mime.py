@@ -30,7 +30,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Letter:
-    """A mail. `text` is what to read, `plain` its part in plain text, `raw` texts with their own line ends."""
+    """A mail. `text` is what to read; `plain` and `html` are its parts as they were written."""
 
     headers: Headers
     text: str = ""
@@ -50,14 +50,6 @@ def read(raw: bytes) -> Letter:
         return Letter(_headers(BytesHeaderParser(policy=compat32).parsebytes(raw[: mail.MOST_HTML])))
 
 
-def content(raw: bytes, number: int) -> bytes:
-    """The bytes of the attachment whose `provider_media_id` is `part-<number>`. Raises `LookupError`."""
-    parts = [part for part in _parts(_message(raw)) if _is_attached(part)]
-    if not 0 <= number < len(parts):
-        raise LookupError(f"This mail has no attachment {number}.")
-    return _payload(parts[number])
-
-
 def _message(raw: bytes) -> Message:
     if len(_BOUNDARY.findall(raw)) > MOST_BOUNDARIES or _LONG_HEADER.search(raw):
         return BytesHeaderParser(policy=compat32).parsebytes(raw[: mail.MOST_HTML])
@@ -69,7 +61,7 @@ def _letter(message: Message) -> Letter:
     attachments: list[Attachment] = []
     for part in _parts(message):
         if _is_attached(part):
-            attachments.append(_attachment(part, len(attachments)))
+            attachments.append(_attachment(part))
         elif part.get_content_type() in texts:
             texts[part.get_content_type()].append(_text(part))
     plain, html = ("\r\n".join(found) for found in texts.values())
@@ -114,21 +106,24 @@ def _payload(part: Message) -> bytes:
     payload = part.get_payload(decode=True)
     if isinstance(payload, bytes):
         return payload
-    # A mail inside the mail has no bytes of its own: it is written out again.
-    return b"\r\n".join(each.as_bytes() for each in part.get_payload() if isinstance(each, Message))
+    # A mail inside the mail has no bytes of its own: it is written out again, where it can be.
+    try:
+        return b"\r\n".join(each.as_bytes() for each in part.get_payload() if isinstance(each, Message))
+    except Exception:
+        return b""
 
 
-def _attachment(part: Message, number: int) -> Attachment:
+def _attachment(part: Message) -> Attachment:
     data = _payload(part)
     mime_type = part.get_content_type()
     return Attachment(
         kind=mail.file_kind(mime_type),
-        provider_media_id=f"part-{number}",
         mime_type=reading.text(mime_type, 100),
         filename=mail.file_name(part.get_filename() or ""),
         size=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         is_inline=part.get_content_disposition() == "inline" and bool(part.get("content-id")),
+        content=data,
         content_id=reading.text(str(part.get("content-id") or ""), 250).strip("<> "),
     )
 

@@ -50,7 +50,7 @@ def test_headers_are_found_in_any_case_and_as_often_as_they_came():
         ("no address", []),
         ("a@b@c", []),
         ('"a b"@c.example', []),
-        ("a@b.example\r\nBcc: victim@c.example", []),
+        ("a@b.example\r\nBcc: victim@c.example", [Address("a@b.example")]),
         ("(" * 3000, []),
         ("a" * 65 + "@b.example", []),
         ("", []),
@@ -244,7 +244,8 @@ PARTED = ['Content-Type: multipart/mixed; boundary="b"', "", "preamble"]
 
 def test_a_raw_mail_is_read_in_its_charset_and_its_line_ends_stay():
     letter = mime.read(
-        b"Subject: x\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGr\xfc\xdfe\r\n\r\nAsha\r\n"
+        b"Subject: x\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+        b"Gr\xfc\xdfe\r\n\r\nAsha\r\n"
     )
     assert letter.text == "Grüße\r\n\r\nAsha"
     assert letter.plain == "Grüße\r\n\r\nAsha\r\n"
