@@ -7,10 +7,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from channels_inbound.adapters.base import Arrival, BadRequest, Connection, Incoming, NotAuthentic, Recipient
 from channels_inbound.adapters.generic import Generic
-from tests.channels_inbound.adapters.contract import NOW, AdapterContract, check_arrivals, connected, with_header
+from tests.channels_inbound.adapters.contract import (
+    EXAMPLES,
+    JSON,
+    NOW,
+    AdapterContract,
+    check_arrivals,
+    connected,
+    with_header,
+)
 from webhooks import signatures
 
 # The vector that the Standard Webhooks libraries test themselves with.
@@ -71,6 +81,13 @@ class TestGeneric(AdapterContract):
             return []
         check_arrivals(arrivals)
         return arrivals
+
+    @EXAMPLES
+    @given(status=st.integers(100, 599), body=st.binary(max_size=120) | JSON.map(lambda v: json.dumps(v).encode()))
+    def test_reading_the_providers_answer_never_raises(self, status: int, body: bytes) -> None:
+        sent = Generic().sent(status, body)
+        assert isinstance(sent.provider_id, str)
+        assert sent.error.endswith(".") == (not 200 <= status < 300)
 
     def test_a_reply_is_one_request_over_tls_without_a_secret_in_its_address(self) -> None:
         """It needs no credential, but the secret that also proves what comes in."""

@@ -261,7 +261,7 @@ def test_messages_to_another_number_are_not_for_this_channel(ours: str, kind: st
     ],
 )
 def test_a_report_tells_what_became_of_a_message(group: str, status: str) -> None:
-    (arrival,) = read(REPORT | {"status": REPORT["status"] | {"groupName": group}})  # type: ignore[operator]
+    (arrival,) = read(REPORT | {"status": REPORT["status"] | {"groupName": group}})
     assert (arrival.kind, arrival.status) == ("status", status)
     assert (arrival.dedupe_key, arrival.target_id) == (f"m-1:{group}", "m-1")
     assert arrival.occurred_at == datetime(2026, 11, 25, 11, 59, 55, tzinfo=UTC)
