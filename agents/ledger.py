@@ -32,10 +32,11 @@ from chatzuri import relay
 Status = ToolCall.Status
 HELD = "A person of the team has to approve this first. Nothing was sent yet."
 FORGOTTEN_AFTER = timedelta(seconds=20)
-# The columns that completing a call reads: of its row, and of those it points at.
-OWN = ("public_id", "agent", "conversation", "turn", "tool", "tool_name", "status", "result", "delivery", "run")
-OWN += ("duplicate_of", "judged_at", "finished_at")
-OF_OTHERS = ("agent__public_id", "agent__team", "tool__title")
+# What completing a call reads of its row, and of those it points at.
+NEEDED = (
+    *("public_id", "agent", "conversation", "turn", "tool", "tool_name", "status", "result", "delivery", "run"),
+    *("duplicate_of", "judged_at", "finished_at", "agent__public_id", "agent__team", "tool__title"),
+)
 
 
 class KeyReused(Exception):
@@ -72,7 +73,7 @@ def call(
     where that key stands for something else, and nothing else on purpose.
     """
     if dry_run:
-        return rehearse(agent=agent, tool_name=tool_name, arguments=arguments, conversation=conversation)
+        return rehearse(read_wish(agent, tool_name, arguments), conversation=conversation)
     begun = begin(
         agent=agent,
         tool_name=tool_name,
@@ -92,23 +93,18 @@ def request(
     arguments: Mapping[str, Any],
     key: str = "",
     conversation: Conversation | None = None,
-    reason: str = "",
-    dry_run: bool = False,
 ) -> ToolCall:
+    """What `accept` does, for a wish that was not read yet."""
+    return accept(read_wish(agent, tool_name, arguments), key=key, conversation=conversation)
+
+
+def accept(wish: Wish, *, key: str = "", conversation: Conversation | None = None, reason: str = "") -> ToolCall:
     """For web threads: accept a call, so that a worker runs it after the commit. Opens no socket; then `wait` for it.
 
     Everything that will be sent is written down here; the task carries the call's id only. Raises `KeyReused`.
     """
-    wish = read_wish(agent, tool_name, arguments)
-    if dry_run:
-        return rehearsed(wish, conversation=conversation)
-    return accept(wish, key=key, conversation=conversation, reason=reason)
-
-
-def accept(wish: Wish, *, key: str = "", conversation: Conversation | None = None, reason: str = "") -> ToolCall:
-    """What `request` does with a wish that was read already. Raises `KeyReused`."""
     with transaction.atomic():
-        begun = _begin(wish, key=key, conversation=conversation, reason=reason)
+        begun = _begin(wish, key=key, conversation=conversation, turn=None, reason=reason)
         if begun.status == Status.RUNNING:
             transaction.on_commit(partial(wake, "agents.tasks.run_tool_call", tool_call_id=begun.pk))
     return begun
@@ -122,9 +118,9 @@ def wait(begun: ToolCall, *, timeout: float = 15) -> ToolCall:
     def is_over() -> bool:
         return not ToolCall.objects.filter(pk=begun.pk, status=Status.RUNNING).exists()
 
-    if not is_over():
-        for _ in listen(f"call:{begun.public_id}", is_over=is_over, timeout=timeout):
-            pass
+    # What was told before we listen is still there; the database is asked when nothing was told for a while.
+    for _ in listen(f"call:{begun.public_id}", is_over=is_over, timeout=timeout):
+        pass
     begun.refresh_from_db(fields=["status", "result", "finished_at"])
     return begun
 
@@ -133,19 +129,8 @@ def is_error(done: ToolCall) -> bool:
     return bool((done.result or {}).get("is_error", done.status in (Status.FAILED, Status.REFUSED)))
 
 
-def rehearse(
-    *,
-    agent: Agent,
-    tool_name: str,
-    arguments: str | Mapping[str, Any],
-    conversation: Conversation | None = None,
-) -> ToolCall:
+def rehearse(wish: Wish, *, conversation: Conversation | None = None) -> ToolCall:
     """What would happen, without a row and without a delivery. The call that comes back is not saved."""
-    return rehearsed(read_wish(agent, tool_name, arguments), conversation=conversation)
-
-
-def rehearsed(wish: Wish, *, conversation: Conversation | None = None) -> ToolCall:
-    """The same for a wish that was read already."""
     would = ToolCall(
         agent=wish.agent, conversation=conversation, tool=wish.tool, tool_name=wish.tool_name, arguments=wish.arguments
     )
@@ -175,9 +160,7 @@ def begin(
         return _begin(wish, key=key, conversation=conversation, turn=turn, reason=reason)
 
 
-def _begin(
-    wish: Wish, *, key: str, conversation: Conversation | None, reason: str, turn: Turn | None = None
-) -> ToolCall:
+def _begin(wish: Wish, *, key: str, reason: str, conversation: Conversation | None, turn: Turn | None) -> ToolCall:
     row = ToolCall(
         agent=wish.agent,
         conversation=conversation,
@@ -351,7 +334,7 @@ def _tell_conversation(row: ToolCall) -> None:
 
 def run(*, tool_call_id: int) -> None:
     """A worker's part of `request`, and of whoever ends a run. Running it twice changes nothing."""
-    done = complete(_slim().get(pk=tool_call_id))
+    done = complete(_running().get(pk=tool_call_id))
     if done.status == Status.RUNNING:
         return
     for repeat in ToolCall.objects.filter(duplicate_of=done.pk, status=Status.RUNNING).values_list("pk", flat=True):
@@ -393,12 +376,9 @@ def _repeat(row: ToolCall, first: ToolCall) -> None:
     row.finish(status=Status.REPEATED, result=receipt | {"text": text})
 
 
-def _slim() -> QuerySet[ToolCall]:
-    """Calls with what is needed to see them through, and no more: somebody waits. The rest comes when it is asked for.
-
-    What was sent and what came back are read when that is known.
-    """
-    return ToolCall.objects.select_related("agent", "tool").only(*OWN, *OF_OTHERS)
+def _running() -> QuerySet[ToolCall]:
+    """Calls with what is needed to see them through, and no more: somebody waits. The rest is read when asked for."""
+    return ToolCall.objects.select_related("agent", "tool").only(*NEEDED)
 
 
 def _loaded(pk: int) -> ToolCall:

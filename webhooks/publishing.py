@@ -52,10 +52,13 @@ def publish(
         conversation_ref=conversation_ref,
     )
     rendered = bodies.render(event.envelope()) if body is None else body
+    url = endpoint.destination()
 
     def accept() -> Delivery:
         event.save()
-        return _owe(event, endpoint, body=rendered, headers=headers, caused_by=caused_by, token=form_token, wake=wake)
+        return _owe(
+            event, endpoint, url, body=rendered, headers=headers, caused_by=caused_by, token=form_token, wake=wake
+        )
 
     return _once(form_token, accept)
 
@@ -64,7 +67,8 @@ def owe(
     event: Event, *, endpoint: Endpoint, body: bytes, headers: Mapping[str, str] | None = None, caused_by: str = ""
 ) -> Delivery:
     """One more delivery of an event that is stored already, in the caller's transaction: a rule's."""
-    return _owe(event, endpoint, body=body, headers=headers, caused_by=caused_by, token=None, wake=True)
+    url = endpoint.destination()
+    return _owe(event, endpoint, url, body=body, headers=headers, caused_by=caused_by, token=None, wake=True)
 
 
 class NotResendable(ValueError):
@@ -86,11 +90,13 @@ def resend(
     """
     if (endpoint := delivery.endpoint) is None:
         raise NotResendable(f"{delivery.public_id} is a fetch of a custom action.")
+    url = endpoint.destination()
     return _once(
         form_token,
         lambda: _owe(
             delivery.event,
             endpoint,
+            url,
             body=bytes(delivery.body) if body is None else body,
             headers=delivery.headers,
             caused_by=caused_by,
@@ -136,9 +142,12 @@ def rebuilt(delivery: Delivery) -> bytes:
 
 
 def _once(form_token: uuid.UUID | None, accept: Callable[[], Delivery]) -> Delivery:
-    """What `accept` makes, or what the same button made a moment ago: the unique token decides, not a look before."""
+    """What `accept` makes, or what the same button made a moment ago: the unique token decides, not a look before.
+
+    All of it or nothing. Only what a button makes can be there already, and needs a savepoint to go back to.
+    """
     try:
-        with transaction.atomic():
+        with transaction.atomic(savepoint=form_token is not None):
             return accept()
     except IntegrityError:
         made = Delivery.objects.filter(form_token=form_token).first() if form_token else None
@@ -150,6 +159,7 @@ def _once(form_token: uuid.UUID | None, accept: Callable[[], Delivery]) -> Deliv
 def _owe(
     event: Event,
     endpoint: Endpoint,
+    url: str,
     *,
     body: bytes,
     headers: Mapping[str, str] | None,
@@ -162,7 +172,7 @@ def _owe(
         team_id=endpoint.team_id,
         event=event,
         endpoint=endpoint,
-        url=endpoint.destination(),
+        url=url,
         headers=dict(headers or {}),
         body=body,
         caused_by=caused_by,

@@ -8,22 +8,24 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
-from django.db.models import F
+from django.db.models import F, Model
 from django.db.models.functions import Coalesce, Now
 
 from chatzuri.models import Credential
 from webhooks import proxy
 from webhooks.claiming import Claimed, Outcome, put_back
 from webhooks.masking import MASK, Masker
-from webhooks.models import Delivery, Endpoint
+from webhooks.models import Attempt, Delivery, Endpoint
 
 logger = logging.getLogger(__name__)
 
 State = Delivery.State
 Finished = tuple[Claimed, Outcome]
+Done = TypeVar("Done")
+Row = TypeVar("Row", bound=Model)
 
 # While the database is away, outcomes are kept in memory for this long; then the reaper's word stands.
 PATIENCE = 120.0
@@ -51,24 +53,49 @@ UPDATE webhooks_attempt a SET finished_at = clock_timestamp(), outcome = told.ou
     detail = told.detail, status_code = told.status_code, address = told.address,
     request_headers = told.request_headers, response_headers = told.response_headers,
     response_body = decode(told.response_body, 'base64'), response_cut = told.response_cut, timings = told.timings
-FROM told JOIN ours ON ours.id = told.id WHERE a.delivery_id = told.id AND a.token = told.token"""
+FROM told JOIN ours ON ours.id = told.id WHERE a.delivery_id = told.id AND a.token = told.token
+RETURNING a.delivery_id, a.id"""
 
 
-def record(finished: Sequence[Finished]) -> None:
+def record(finished: Sequence[Finished]) -> dict[int, int]:
     """Write these outcomes down. A late one corrects *interrupted*; one under another token changes nothing.
 
     Outlives a database that is away for a while. A row that refuses its outcome does not keep the others from theirs.
+    Returns {key of the delivery: key of its attempt} of those that were written.
     """
     unbegun = [claimed for claimed, outcome in finished if outcome.state == State.QUEUED]
     if unbegun:
         _patiently(partial(put_back, unbegun), what=len(unbegun))
     ended = [(claimed, outcome) for claimed, outcome in finished if outcome.state != State.QUEUED]
     if not ended:
-        return
+        return {}
     try:
-        _patiently(partial(_write, ended), what=len(ended))
+        return _patiently(partial(_write, ended), what=len(ended))
     except (DatabaseError, InterfaceError):
-        _one_by_one(ended)
+        return _one_by_one(ended)
+
+
+def as_written(claimed: Claimed, outcome: Outcome, *, attempt_id: int) -> Delivery:
+    """The row of an outcome that `record` wrote, without reading it again; what else is asked of it is read then."""
+    row = _attempt(claimed, outcome)
+    delivery = _partly(
+        Delivery,
+        id=claimed.pk,
+        public_id=claimed.public_id,
+        endpoint_id=claimed.endpoint.pk,
+        url=claimed.url,
+        state=row["outcome"],
+    )
+    told = {name: row[name] for name in ("outcome", "code", "detail", "status_code", "response_cut", "timings")}
+    body = base64.b64decode(row["response_body"])
+    delivery.attempt = _partly(Attempt, id=attempt_id, delivery_id=claimed.pk, response_body=body, **told)
+    return delivery
+
+
+def _partly(model: type[Row], **known: Any) -> Row:
+    """As `only` would load it: Django asks for the columns in their order."""
+    names = [column.attname for column in model._meta.concrete_fields if column.attname in known]
+    return model.from_db(connection.alias, names, [known[name] for name in names])
 
 
 def record_fetch(row: Mapping[str, Any], *, public_id: str) -> None:
@@ -99,7 +126,7 @@ def told(
     }
 
 
-def _patiently(work: Callable[[], None], *, what: int) -> None:
+def _patiently(work: Callable[[], Done], *, what: int) -> Done:
     until = time.monotonic() + PATIENCE
     while True:
         try:
@@ -112,26 +139,31 @@ def _patiently(work: Callable[[], None], *, what: int) -> None:
             time.sleep(0.5)
 
 
-def _one_by_one(finished: Sequence[Finished]) -> None:
+def _one_by_one(finished: Sequence[Finished]) -> dict[int, int]:
+    written: dict[int, int] = {}
     for claimed, outcome in finished:
         try:
-            _write([(claimed, outcome)])
+            written |= _write([(claimed, outcome)])
         except (DatabaseError, InterfaceError):
             logger.exception("The outcome %s of %s could not be recorded.", outcome.state, claimed.public_id)
+    return written
 
 
-def _write(finished: Sequence[Finished]) -> None:
+def _write(finished: Sequence[Finished]) -> dict[int, int]:
     rows = [_attempt(claimed, outcome) for claimed, outcome in finished]
-    _update(rows, [claimed.public_id for claimed, _ in finished])
+    written = _update(rows, [claimed.public_id for claimed, _ in finished])
     _note_health(finished)
     _note_use(claimed.endpoint.credential_id for claimed, _ in finished)
+    return written
 
 
-def _update(rows: Sequence[Mapping[str, Any]], public_ids: Sequence[str]) -> None:
+def _update(rows: Sequence[Mapping[str, Any]], public_ids: Sequence[str]) -> dict[int, int]:
     with connection.cursor() as cursor:
         cursor.execute(RECORD, [json.dumps(rows)])
-        if cursor.rowcount != len(rows):
-            logger.error("Some outcomes were not ours to write: %s", public_ids)
+        written: dict[int, int] = dict(cursor.fetchall())
+    if len(written) != len(rows):
+        logger.error("Some outcomes were not ours to write: %s", public_ids)
+    return written
 
 
 def _attempt(claimed: Claimed, outcome: Outcome) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from webhooks.lanes import Lane, drain, stop_claiming
 from webhooks.models import Attempt, Delivery
 from webhooks.outcomes import Description, describe
 from webhooks.publishing import enqueue, owe, publish, resend, wake_drain
-from webhooks.recording import record
+from webhooks.recording import as_written, record
 
 __all__ = [
     "Claimed",
@@ -35,6 +35,7 @@ __all__ = [
     "resend",
     "send",
     "send_and_wait",
+    "send_here",
     "stop_claiming",
     "sweep",
     "transmit",
@@ -53,14 +54,24 @@ class InsideTransaction(RuntimeError):
 
 
 def send(delivery: Delivery) -> Delivery:
-    """Send one delivery now, in this worker; whoever comes second gets the row as the first one left it."""
-    if connection.in_atomic_block:
-        raise InsideTransaction("send() commits a claim before it opens a socket: call it outside of transactions.")
-    for claimed in claim(limit=1, only=delivery.pk):
-        record([(claimed, transmit(claimed))])
-    row = Delivery.objects.select_related("attempt", "endpoint", "event").get(pk=delivery.pk)
+    """Send one delivery now, in this worker, and tell whoever waits for it elsewhere. Returns the row with its attempt.
+
+    Whoever comes second gets the row as the first one left it.
+    """
+    row = send_here(delivery_id=delivery.pk)
     relay.tell(f"delivery:{row.public_id}", {"type": "done", "state": row.state})
     return row
+
+
+def send_here(*, delivery_id: int) -> Delivery:
+    """The same where nobody but the caller waits for the outcome."""
+    if connection.in_atomic_block:
+        raise InsideTransaction("A claim is committed before a socket opens: send outside of transactions.")
+    for claimed in claim(limit=1, only=delivery_id):
+        outcome = transmit(claimed)
+        if written := record([(claimed, outcome)]):
+            return as_written(claimed, outcome, attempt_id=written[delivery_id])
+    return Delivery.objects.select_related("attempt").defer("body").get(pk=delivery_id)
 
 
 def send_and_wait(delivery: Delivery, *, timeout: float = 15) -> Delivery:

@@ -122,7 +122,7 @@ def accept(request: Request, wish: wishes.Wish, asked: dict[str, Any], conversat
     """Write the call down. A worker runs it: this process opens no socket to a customer's address."""
     key = call_key(wish.agent, conversation, idempotency_key(request), asked.get("tool_call_id") or "")
     if asked["dry_run"]:
-        return ledger.rehearsed(wish, conversation=conversation)
+        return ledger.rehearse(wish, conversation=conversation)
     try:
         return ledger.accept(wish, key=key, conversation=conversation, reason=asked.get("reason") or "")
     except ledger.KeyReused as reused:
