@@ -33,7 +33,6 @@ SECRETS = (
         name="app_secret",
         label="App secret",
         help="In the app's dashboard under App settings, Basic. Meta signs every request with it.",
-        pattern=r"[0-9a-fA-F]{32}",
     ),
     SecretField(
         name="verify_token",
@@ -62,12 +61,15 @@ class Meta(Adapter):
         return verified(matching(secrets, proofs, lambda secret: hex_mac(secret, incoming.body)))
 
     def handshake(self, incoming: Incoming, connection: Connection) -> Response | None:
-        """Meta asks once with a GET whether the address is ours, and wants its challenge back as it is."""
+        """Meta asks once with a GET whether the address is ours, and wants its challenge back as it is.
+
+        Raises `NotAuthentic` where it does not know our token.
+        """
         if incoming.method != "GET":
             return None
         challenge = _only(incoming, "hub.challenge")
         if _only(incoming, "hub.mode") != "subscribe" or not _knows_token(incoming, connection):
-            return self.refused(incoming)
+            raise NotAuthentic("verify_token")
         if not _CHALLENGE.fullmatch(challenge):
             return Response(status=400)
         return Response(body=challenge.encode(), headers={"X-Content-Type-Options": "nosniff"})

@@ -156,7 +156,8 @@ def _edit(message: Mapping[str, Any]) -> Fields:
     inner = content(mapping(get(message, "edit", "message")))
     if not target or inner["kind"] != "message":
         return _empty("The edit does not say what is changed.")
-    return inner | {"kind": "message_edited", "target_id": target}
+    # Only words can be changed; the file is the one that came with the message.
+    return inner | {"kind": "message_edited", "target_id": target, "attachments": ()}
 
 
 def _revoke(message: Mapping[str, Any]) -> Fields:
