@@ -1,6 +1,7 @@
 """A team's own application: it sends what its customers say, and is sent the replies. Both sides sign alike."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -38,6 +39,8 @@ REASONS = {
 # Of several secrets that do not fit, what the one that came closest says.
 CLOSENESS = ("no_secret", "no_signature", "malformed", "signature", "stale")
 TITLES = {401: "Not authenticated", 409: "Another content under the same id"}
+
+_UNFIT = re.compile(r"[^A-Za-z0-9_-]")
 
 
 class Generic(Adapter):
@@ -195,7 +198,7 @@ def _reply_id(to: Recipient, now: datetime, text: str, part: int) -> str:
     if not to.message_id:
         said = f"{to.address}\n{now.isoformat()}\n{part}\n{text}"
         return f"reply_{signing.fingerprint(said.encode(errors='replace'))}"
-    ours = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in to.message_id)[:240]
+    ours = _UNFIT.sub("-", to.message_id)[:240]
     return f"{ours}-{part}" if part else ours
 
 

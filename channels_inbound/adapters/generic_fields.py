@@ -41,7 +41,7 @@ class Fields:
 
     @classmethod
     def read(cls, incoming: Incoming) -> "Fields":
-        """Raises `BadRequest` with a sentence for every field that is wrong, all at once."""
+        """Raises `BadRequest` with a sentence for every field that is wrong; the name of the whole body is empty."""
         document = _document(incoming.body)
         said_as = "message" if "message" in document else "text"
         readers = _READERS | {said_as: _said, "timestamp": lambda value: _time(value, incoming.at)}
@@ -57,7 +57,7 @@ def _document(body: bytes) -> dict[str, Any]:
     try:
         return reading.table(body)
     except Unusable as refusal:
-        raise BadRequest({"body": str(refusal)}) from None
+        raise BadRequest({"": str(refusal)}) from None
 
 
 def _values(document: Mapping[str, Any], readers: Mapping[str, Reader]) -> tuple[dict[str, Any], dict[str, str]]:

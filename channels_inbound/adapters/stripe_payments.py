@@ -57,17 +57,20 @@ METADATA: tuple[Path, ...] = (
 
 
 def payment_of(event_type: str, event: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a type in `PAYMENTS`. `amount` is in the smallest unit that Stripe counts in, and None where none is told."""
+    """Of a type in `PAYMENTS`. `amount` is in the unit Stripe counts in, of which 10 ** `decimals` make one of the
+    currency; None where none is told. `fact_id` is the same in two events that tell of one and the same thing.
+    """
     about = reading.get(event, "data", "object")
     outcome = PAYMENTS[event_type][0]
-    amount, currency = _amount(event_type, event), reading.text(about.get("currency"), 10).lower()
+    currency = reading.text(about.get("currency"), 10).lower()
     metadata = _metadata(about)
     return {
         "outcome": outcome,
+        "fact_id": _fact_id(event_type, event),
         "status": _status(event_type, about),
-        "amount": amount,
+        "amount": _amount(event_type, event),
         "currency": currency or None,
-        "amount_text": "" if amount is None else _amount_text(amount, currency.upper()),
+        "decimals": _decimals(currency.upper()),
         "customer_ref": _id_of(about.get("customer")) or None,
         "email": _first_text(about, EMAILS, 254),
         "phone": _first_text(about, PHONES, 40),
@@ -110,11 +113,28 @@ def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _amount_text(amount: int, currency: str) -> str:
-    digits = 0 if currency in WHOLE else 3 if currency in THOUSANDTHS else 2
-    major, minor = divmod(abs(amount), 10**digits)
-    fraction = f".{minor:0{digits}d}" if digits else ""
-    return f"{'-' if amount < 0 else ''}{major:,}{fraction} {currency}".strip()
+def _decimals(currency: str) -> int:
+    return 0 if currency in WHOLE else 3 if currency in THOUSANDTHS else 2
+
+
+def _fact_id(event_type: str, event: Mapping[str, Any]) -> str:
+    """What a checkout, its intent and its invoice have in common. Every failed try and every refund has its own."""
+    about = reading.get(event, "data", "object")
+    own_id = reading.ident(about.get("id"))
+    if event_type == "charge.refunded":
+        return _counted(own_id, about.get("amount_refunded"))
+    if event_type == "payment_intent.payment_failed":
+        tries = (about.get("latest_charge"), reading.get(about, "last_payment_error", "charge"), event.get("id"))
+        return first(map(_id_of, tries))
+    if event_type == "invoice.payment_failed":
+        return _id_of(about.get("charge")) or _counted(own_id, about.get("attempt_count"))
+    if event_type.startswith("checkout."):
+        return first((_id_of(about.get("payment_intent")), _id_of(about.get("invoice")), own_id))
+    return _id_of(about.get("invoice")) or own_id
+
+
+def _counted(own_id: str, count: Any) -> str:
+    return f"{own_id}:{_whole(count)}" if own_id else ""
 
 
 def _status(event_type: str, about: Mapping[str, Any]) -> str:

@@ -77,7 +77,7 @@ class TestGeneric(AdapterContract):
             arrivals = self.arrivals(body)
         except BadRequest as refusal:
             assert refusal.status == 400
-            assert all(name and sentence.endswith(".") for name, sentence in refusal.fields.items())
+            assert all(sentence.endswith(".") for sentence in refusal.fields.values())
             return []
         check_arrivals(arrivals)
         return arrivals
@@ -277,7 +277,7 @@ def test_members_that_mean_nothing_are_kept() -> None:
         pytest.param({"text": "a", "timestamp": "soon"}, {"timestamp"}, id="timestamp"),
         pytest.param({"text": "a", "timestamp": "2031-01-01T00:00:00Z"}, {"timestamp"}, id="timestamp-ahead"),
         pytest.param({"text": 1, "email": 2, "phone": 3}, {"text", "email", "phone"}, id="all-at-once"),
-        pytest.param([1], {"body"}, id="no-object"),
+        pytest.param([1], {""}, id="no-object"),
     ],
 )
 def test_wrong_fields_are_named_with_a_sentence(said: Any, fields: set[str]) -> None:
@@ -310,7 +310,7 @@ def test_the_client_reads_what_became_of_its_request() -> None:
 TO = Recipient(
     address="u-5",
     answer_to={"user_id": "u-5", "conversation_id": "", "message_id": "msg_1"},
-    message_id="018f:reply/1",
+    message_id="rpl_018f:1",
 )
 
 
@@ -322,9 +322,9 @@ def reply(connection: Connection = CONNECTION, *, to: Recipient = TO, part: int 
 def test_a_reply_is_signed_so_that_a_standard_library_accepts_it() -> None:
     headers, body = reply()
     assert signatures.verify(SECRET, headers, body, datetime.now(UTC).timestamp()).valid
-    assert headers["webhook-id"] == "018f-reply-1"
+    assert headers["webhook-id"] == "rpl_018f-1"
     assert json.loads(body) == {
-        "id": "018f-reply-1",
+        "id": "rpl_018f-1",
         "type": "reply",
         "text": "Yes, to Kisumu too ☃",
         "part": 0,
@@ -336,7 +336,7 @@ def test_a_reply_is_signed_so_that_a_standard_library_accepts_it() -> None:
 
 
 def test_every_part_has_an_id_of_its_own() -> None:
-    assert reply(part=1)[0]["webhook-id"] == "018f-reply-1-1"
+    assert reply(part=1)[0]["webhook-id"] == "rpl_018f-1-1"
 
 
 def test_two_replies_without_an_id_of_ours_are_two() -> None:

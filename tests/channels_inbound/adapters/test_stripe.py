@@ -52,6 +52,7 @@ CHECKOUT = {
     "customer_details": {"email": "amina@example.com", "phone": "+254711000111"},
     "client_reference_id": "order-7",
     "metadata": {"conversation_id": "cnv_1", "customer_id": "cust_9", "note": "gift"},
+    "payment_intent": "pi_1",
     "payment_status": "paid",
     "status": "complete",
 }
@@ -218,10 +219,11 @@ def test_an_event_with_a_payment() -> None:
     }
     assert arrival.payment == {
         "outcome": "succeeded",
+        "fact_id": "pi_1",
         "status": "paid",
         "amount": 150_000,
         "currency": "kes",
-        "amount_text": "1,500.00 KES",
+        "decimals": 2,
         "customer_ref": "cus_1",
         "email": "amina@example.com",
         "phone": "+254711000111",
@@ -310,7 +312,7 @@ INVOICE = {
         (
             "charge.refunded",
             CHARGE,
-            {"outcome": "refunded", "status": "partially_refunded", "amount": 3000, "amount_text": "3,000 JPY"},
+            {"outcome": "refunded", "status": "partially_refunded", "amount": 3000, "decimals": 0},
         ),
         ("charge.refunded", CHARGE | {"refunded": True}, {"outcome": "refunded", "status": "refunded"}),
         (
@@ -318,7 +320,7 @@ INVOICE = {
             INVOICE,
             {
                 "outcome": "succeeded",
-                "amount_text": "2.000 KWD",
+                "decimals": 3,
                 "reference": "INV-0042",
                 "email": "wanjiru@example.com",
                 "phone": "+254722000222",
@@ -342,6 +344,43 @@ def test_a_second_refund_is_as_much_as_it_added() -> None:
     payment = read(whole).payment
     assert payment is not None
     assert payment["amount"] == 2000
+
+
+def fact_of(event_type: str, about: dict[str, Any], **members: Any) -> str:
+    payment = read(event(event_type, about, **members)).payment
+    assert payment is not None
+    return str(payment["fact_id"])
+
+
+def test_events_that_tell_of_one_payment_name_the_same_fact() -> None:
+    assert fact_of("checkout.session.completed", CHECKOUT) == fact_of("payment_intent.succeeded", INTENT) == "pi_1"
+    subscribed = CHECKOUT | {"payment_intent": None, "invoice": "in_1", "mode": "subscription"}
+    assert (
+        fact_of("checkout.session.completed", subscribed)
+        == fact_of("payment_intent.succeeded", INTENT | {"invoice": {"id": "in_1"}})
+        == fact_of("invoice.paid", INVOICE | {"payment_intent": "pi_1"})
+        == "in_1"
+    )
+
+
+def test_every_failed_try_and_every_refund_is_a_fact_of_its_own() -> None:
+    tries = [
+        fact_of("payment_intent.payment_failed", FAILED_INTENT | {"latest_charge": "ch_1"}),
+        fact_of("payment_intent.payment_failed", FAILED_INTENT | {"latest_charge": {"id": "ch_2"}}),
+        fact_of("payment_intent.payment_failed", INTENT | {"last_payment_error": {"charge": "ch_3"}}),
+        fact_of("payment_intent.payment_failed", FAILED_INTENT, id="evt_7"),
+        fact_of("invoice.payment_failed", INVOICE | {"charge": "ch_4"}),
+        fact_of("invoice.payment_failed", INVOICE | {"attempt_count": 2}),
+    ]
+    assert tries == ["ch_1", "ch_2", "ch_3", "evt_7", "ch_4", "in_1:2"]
+    assert fact_of("charge.refunded", CHARGE) == "ch_1:3000"
+    assert fact_of("charge.refunded", CHARGE | {"amount_refunded": 5000}) == "ch_1:5000"
+
+
+def test_stripe_counts_shillings_of_uganda_in_hundredths() -> None:
+    payment = read(event("payment_intent.succeeded", INTENT | {"currency": "ugx", "amount_received": 500_000})).payment
+    assert payment is not None
+    assert (payment["amount"], payment["decimals"]) == (500_000, 2)
 
 
 def test_only_what_happens_once_to_an_object_has_a_second_key() -> None:
@@ -463,7 +502,7 @@ def test_of_an_id_that_stands_there_twice_the_last_one_counts() -> None:  # row 
 def test_an_object_of_another_shape_still_tells_what_it_can(about: dict[str, Any]) -> None:
     payment = read(event("checkout.session.completed", about)).payment
     assert payment is not None
-    assert (payment["amount"], payment["amount_text"], payment["customer_ref"]) == (None, "", None)
+    assert (payment["amount"], payment["customer_ref"], payment["fact_id"]) == (None, None, "")
     assert payment["metadata"] == ({"d": "kept"} if "metadata" in about and isinstance(about["metadata"], dict) else {})
 
 
