@@ -1,0 +1,20 @@
+from typing import Any
+
+import pytest
+
+from tests.channels_inbound.widget.client import Widget, make_website
+
+
+@pytest.fixture
+def channel(db: None) -> Any:
+    return make_website()
+
+
+@pytest.fixture
+def widget(channel: Any) -> Widget:
+    return Widget(channel)
+
+
+@pytest.fixture(autouse=True)
+def _with_the_widgets_addresses(settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.channels_inbound.widget.urls"
