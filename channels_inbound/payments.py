@@ -12,9 +12,6 @@ from channels_inbound.models import InboundMessage
 from channels_inbound.steps import Ignore, NotYet, Step
 
 TITLES = {"succeeded": "Payment received", "failed": "Payment failed", "refunded": "Payment refunded"}
-# Currencies without cents, and those with a thousand of them (ISO 4217).
-NO_CENTS = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF".split())
-THOUSAND = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
 # Two events may tell of one payment, and only one of them names the conversation: that one gets a head start.
 HEAD_START = 10.0
 
@@ -34,7 +31,8 @@ def happened(row: InboundMessage) -> Step:
         raise NotYet("No conversation is named yet; another event of the same payment may name one.")
     customer = standing(conversation.customer) if conversation else _customer(row, payment)
     facts = told(row, payment)
-    message = conversation.say(role=Message.Role.SYSTEM, text=sentence(outcome, facts)) if conversation else None
+    note = sentence(outcome, facts, why=str(payment.get("failure_text") or ""))
+    message = conversation.say(role=Message.Role.SYSTEM, text=note) if conversation else None
     emit(
         agent=row.channel.agent,
         type=f"payment.{outcome}",
@@ -49,7 +47,7 @@ def told(row: InboundMessage, payment: dict[str, Any]) -> dict[str, Any]:
     """The keys of the event, amounts in the currency's own unit."""
     currency = str(payment.get("currency") or "").upper() or None
     return {
-        "amount": in_units(payment.get("amount"), currency or ""),
+        "amount": in_units(payment.get("amount"), payment.get("decimals")),
         "currency": currency,
         "reference": str(payment.get("reference") or "") or None,
         "provider": row.channel.kind,
@@ -60,21 +58,23 @@ def told(row: InboundMessage, payment: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def in_units(amount: Any, currency: str) -> float | int | None:
-    """From the smallest unit, as providers count: 4950 cents are 49.5 dollars, and 500 yen are 500 yen."""
+def in_units(amount: Any, decimals: Any) -> float | int | None:
+    """From the smallest unit, as providers count: 4950 cents are 49.5 dollars, and 500 yen are 500 yen.
+
+    How many decimals a currency has is the provider's word: Stripe counts some that have none by the hundred.
+    """
     if isinstance(amount, bool) or not isinstance(amount, int):
         return None
-    if currency in NO_CENTS:
-        return amount
-    value = amount / (1000 if currency in THOUSAND else 100)
+    value = amount / 10 ** (decimals if isinstance(decimals, int) else 2)
     return int(value) if value == int(value) else value
 
 
-def sentence(outcome: str, facts: dict[str, Any]) -> str:
+def sentence(outcome: str, facts: dict[str, Any], *, why: str = "") -> str:
     amount = "" if facts["amount"] is None else f": {facts['amount']:,.2f} {facts['currency'] or ''}".rstrip()
     reference = f" ({facts['reference']})" if facts["reference"] else ""
     test = "" if facts["live"] else " This was a test, no real money."
-    return f"{TITLES[outcome]}{amount}{reference}.{test}"
+    reason = f" {why[:200]}" if why else ""
+    return f"{TITLES[outcome]}{amount}{reference}.{reason}{test}"
 
 
 def _is_told(row: InboundMessage, payment: dict[str, Any], outcome: str) -> bool:

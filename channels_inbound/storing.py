@@ -171,7 +171,7 @@ def _message(incoming: Incoming, arrival: Arrival) -> dict[str, Any]:
     return {
         "public_id": new_id("inm"),
         "dedupe_key": _short(arrival.dedupe_key),
-        "second_key": _short(str(arrival.facts.get("also") or "")),
+        "second_key": _short(str(next(iter(arrival.facts.get("also") or ()), ""))),
         "kind": arrival.kind,
         "event_type": arrival.event_type[:100],
         "provider_id": _short(arrival.provider_id),

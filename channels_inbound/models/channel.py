@@ -168,6 +168,11 @@ class Refusal(models.Model):
         "no_signature": "The request has no signature at all. It may not be the provider that calls.",
         "timestamp": "The time in the signature is not readable.",
         "stale": "The request was signed too long ago, or its clock is wrong.",
+        "malformed": "The signature is not written as the provider writes it.",
+        "encoding": "The signature is not written as the provider writes it.",
+        "algorithm": "The signature was made in a way that this channel does not know.",
+        "unreadable": "The proof in the request could not be read.",
+        "handshake": "The provider asked whether we are here, with another verify token than the one shown here.",
         "token_reused": "A proof that was used before came with another content.",
     }
 

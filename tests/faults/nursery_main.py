@@ -28,7 +28,8 @@ celery_app.loader.import_default_modules()
 
 
 def worker(order: dict[str, Any]) -> None:
-    arguments = ["worker", "-Q", "interactive,deliveries", "--pool", "threads", "-c", str(order.get("threads", 4))]
+    queues = order.get("queues", "interactive,deliveries")
+    arguments = ["worker", "-Q", queues, "--pool", "threads", "-c", str(order.get("threads", 4))]
     arguments += ["-n", f"fault-{time.monotonic_ns()}@%h", "-l", "INFO"]
     celery_app.worker_main([*arguments, "--without-gossip", "--without-mingle", "--without-heartbeat"])
 

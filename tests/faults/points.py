@@ -16,7 +16,8 @@ from celery.worker import request
 from django.conf import settings
 from django.utils import timezone
 
-from webhooks import addresses, attempts, claiming, http, lanes, publishing, recording, sending
+from channels_inbound import processing, replying, saying
+from webhooks import addresses, attempts, claiming, fetching, http, lanes, publishing, recording, sending
 
 POINTS: dict[str, tuple[Any, str, str]] = {
     "before the commit": (publishing, "_owe", "after"),
@@ -27,6 +28,11 @@ POINTS: dict[str, tuple[Any, str, str]] = {
     "after writing": (http.Exchange, "_write", "after"),
     "before recording": (recording, "record", "before"),
     "after recording": (recording, "record", "after"),
+    "before working off": (processing, "work_on", "before"),
+    "before its commit": (saying, "answer", "after"),
+    "before a reply is claimed": (replying, "prepare", "after"),
+    "before a reply leaves": (fetching, "perform", "before"),
+    "before a reply is recorded": (replying, "_conclude", "before"),
 }
 USERS = (attempts, claiming, lanes, publishing, recording, sending)
 SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
