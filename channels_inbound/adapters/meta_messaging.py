@@ -4,15 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
-from channels_inbound.adapters.base import Arrival, Attachment, Connection, Incoming, Outgoing, Sender, first
+from channels_inbound.adapters.base import Arrival, Connection, Incoming, Outgoing, Sender, first
 from channels_inbound.adapters.meta import Meta, filled, foreign, malformed, misfits, print_of
-from channels_inbound.adapters.reading import get, ident, mapping, moment, objects, text
+from channels_inbound.adapters.meta_content import MEDIA_HOSTS, content, is_media
+from channels_inbound.adapters.reading import get, ident, moment, objects, text
 
-MEDIA_HOSTS = ("fbsbx.com", "fbcdn.net", "cdninstagram.com")
-FILES = ("image", "video", "audio", "file")
-REELS = ("reel", "ig_reel")
 # Samples that the dashboard sends, and some accounts' real ones, stand under `changes` by these names.
 FIELDS = frozenset(
     {
@@ -100,7 +97,7 @@ class Messaging(Meta):
     def media(self, attachment: Mapping[str, Any], credential: Mapping[str, str]) -> Outgoing | None:
         """The address holds its own proof; the token stays here."""
         url = text(attachment.get("url"), 4000)
-        return Outgoing(method="GET", url=url) if _is_media(url) else None
+        return Outgoing(method="GET", url=url) if is_media(url) else None
 
 
 def _elements(entry: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any] | Arrival, bool]]:
@@ -194,7 +191,7 @@ def _message(element: dict[str, Any], place: Place) -> Arrival:
         return malformed(element, "The message does not say who wrote it.")
     if message.get("is_deleted") is True:
         return _deleted(element, place, name)
-    fields = {"provider_id": name} | _said(message)
+    fields = {"provider_id": name} | content(message)
     # Our own account's words are no customer's, whatever the event says.
     if message.get("is_echo") is True or message.get("is_self") is True or sender == place.account:
         return _echo(element, place, name, fields)
@@ -217,92 +214,6 @@ def _echo(element: dict[str, Any], place: Place, name: str, fields: dict[str, An
     fields = fields | {"facts": facts, "reason": ""}
     fields.pop("kind")
     return _arrival(element, place, "echo", name or _mark(element), **fields)
-
-
-def _said(message: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of an `Arrival` that a message fills, with its `kind`."""
-    parts = [*objects(message.get("attachments"))]
-    words = text(message.get("text")) or first(_HEARTS.get(text(each.get("type")), "") for each in parts)
-    attachments = tuple(found for found in (_attachment(each) for each in parts) if found)
-    facts = _facts(message, parts)
-    fields = {
-        "kind": "message",
-        "text": words,
-        "attachments": attachments,
-        "action": _quick_reply(message),
-        "reply_to_id": ident(get(message, "reply_to", "mid")),
-        "facts": facts,
-    }
-    if words or attachments or facts or fields["action"]:
-        return fields
-    if message.get("is_unsupported") is True:
-        # Somebody did say something, only nobody can read it: the agent can say so.
-        return fields | {"reason": "Meta does not hand over messages of this type.", "facts": {"unsupported": True}}
-    return fields | {"kind": "unsupported", "reason": "The message holds nothing."}
-
-
-# A heart is a message of its own, without any text.
-_HEARTS: Mapping[str, str] = {"like_heart": "❤️"}
-
-
-def _quick_reply(message: Mapping[str, Any]) -> dict[str, str] | None:
-    if not isinstance(message.get("quick_reply"), dict):
-        return None
-    payload = text(get(message, "quick_reply", "payload"))
-    return {"id": payload, "payload": payload, "title": text(message.get("text"))}
-
-
-def _attachment(part: Mapping[str, Any]) -> Attachment | None:
-    """A file, where the address is one of Meta's own. Addresses of pages are facts, never fetched."""
-    name, payload = text(part.get("type"), 40), mapping(part.get("payload"))
-    url = text(payload.get("url"), 4000)
-    if not (name in FILES or _is_media(url)) or not url:
-        return None
-    if payload.get("sticker_id"):
-        kind = "sticker"
-    elif name in REELS:
-        kind = "video"
-    else:
-        kind = name if name in FILES else "file"
-    return Attachment(kind=kind, url=url, provider_media_id=ident(payload.get("sticker_id")), caption=_title(part))
-
-
-def _title(part: Mapping[str, Any]) -> str:
-    return text(get(part, "payload", "title")) or text(part.get("title"))
-
-
-def _is_media(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        return False
-    return parts.scheme == "https" and any(host == each or host.endswith(f".{each}") for each in MEDIA_HOSTS)
-
-
-def _facts(message: Mapping[str, Any], parts: list[dict[str, Any]]) -> dict[str, Any]:
-    return filled(
-        location=next((_location(each) for each in parts if each.get("type") == "location"), None),
-        shared=[_shared(each) for each in parts if text(each.get("type")) not in (*FILES, *_HEARTS, "location")],
-        referral=message.get("referral"),
-        story=get(message, "reply_to", "story"),
-    )
-
-
-def _location(part: Mapping[str, Any]) -> dict[str, Any]:
-    coordinates = get(part, "payload", "coordinates")
-    return filled(
-        latitude=get(coordinates, "lat"),
-        longitude=get(coordinates, "long"),
-        name=text(part.get("title")),
-        url=text(part.get("url"), 2000),
-    )
-
-
-def _shared(part: Mapping[str, Any]) -> dict[str, Any]:
-    """A link, a post, a reel, a story or a template: what it is called, and where it is."""
-    url = text(get(part, "payload", "url"), 4000) or text(part.get("url"), 4000)
-    return filled(type=text(part.get("type"), 40), title=_title(part), url=url)
 
 
 # --- what else people do ---------------------------------------------------------------------------------------------

@@ -22,71 +22,11 @@ from channels_inbound.adapters.meta import (
     token_of,
 )
 from channels_inbound.adapters.reading import get, ident, mapping, moment, objects, text
-from channels_inbound.adapters.whatsapp_messages import content
+from channels_inbound.adapters.whatsapp_messages import Fields, content
+from channels_inbound.adapters.whatsapp_words import ERRORS, EVENTS, STATUSES
 
-# Their word and ours. A voice message that was played was read before; the same word may not go back to "delivered".
-STATUSES: Mapping[str, str] = {
-    "sent": "sent",
-    "delivered": "delivered",
-    "read": "read",
-    "played": "read",
-    "failed": "failed",
-}
-# Subscriptions beside messages: things that happen to the account, its number, its templates and its groups.
-EVENTS = frozenset(
-    {
-        "account_alerts",
-        "account_review_update",
-        "account_update",
-        "business_capability_update",
-        "calls",
-        "flows",
-        "group_lifecycle_update",
-        "group_participants_update",
-        "group_settings_update",
-        "group_status_update",
-        "history",
-        "message_template_components_update",
-        "message_template_quality_update",
-        "message_template_status_update",
-        "messaging_handovers",
-        "payment_configuration_update",
-        "phone_number_name_update",
-        "phone_number_quality_update",
-        "security",
-        "smb_app_state_sync",
-        "template_category_update",
-        "user_preferences",
-    }
-)
 # Ids that stand for a person in one business, where the number is not shown: a country, a dot, and letters or digits.
 _BUSINESS_SCOPED = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]+")
-
-ERRORS: Mapping[str, str] = {
-    "4": "Your WhatsApp account has sent too many requests for now.",
-    "80007": "Your WhatsApp account has sent too many requests for now.",
-    "100": "WhatsApp does not know this phone number id, or does not accept the message as it is.",
-    "130429": "Your number has sent too many messages at once.",
-    "130472": "WhatsApp did not deliver the message because this person is part of an experiment of Meta's.",
-    "130497": "Your WhatsApp account may not write to people in this country.",
-    "131005": "The access token may not send messages from this number. Give it the permission at Meta.",
-    "131008": "WhatsApp misses something in the message.",
-    "131021": "The message would go to the number that sends it.",
-    "131026": "The message cannot be delivered: the number is not on WhatsApp, has blocked you or uses an old version.",
-    "131030": "A test number may only write to numbers that were entered at Meta before.",
-    "131031": "WhatsApp has locked your account.",
-    "131037": "The number has no approved display name yet.",
-    "131042": "WhatsApp could not charge your account. Look at its payment settings.",
-    "131045": "Your number is not registered for sending.",
-    "131047": "More than 24 hours have passed since this person last wrote; only a template may be sent now.",
-    "131048": "WhatsApp limits your number because people blocked it or reported it as spam.",
-    "131049": "WhatsApp did not deliver the message to keep this person from getting too many.",
-    "131050": "This person does not want marketing messages from you any more.",
-    "131051": "WhatsApp does not take messages of this type.",
-    "131056": "Too many messages went to this person in a short time.",
-    "131057": "Your WhatsApp account is in maintenance.",
-    "133010": "Your number is not registered with the Cloud API.",
-}
 
 
 @dataclass(frozen=True)
@@ -216,7 +156,7 @@ def _is_foreign(number_id: str, connection: Connection) -> bool:
     return bool(own and number_id and own != number_id)
 
 
-def _foreign(value: Mapping[str, Any], number_id: str, field: str) -> Iterator[Arrival]:
+def _foreign(value: dict[str, Any], number_id: str, field: str) -> Iterator[Arrival]:
     elements = [each for name, _ in _LISTS for each in objects(value.get(name))] or [value]
     yield from (foreign(each, f"the phone number ID {number_id}", f"whatsapp.{field}") for each in elements)
 
@@ -275,10 +215,10 @@ def _message(message: dict[str, Any], place: Place) -> Arrival:
     return _arrival(message, place, sender, content(message))
 
 
-def _arrival(message: dict[str, Any], place: Place, sender: Sender, fields: Mapping[str, Any]) -> Arrival:
+def _arrival(message: dict[str, Any], place: Place, sender: Sender, fields: Fields) -> Arrival:
     group = ident(message.get("group_id"))
     name = ident(message.get("id"))
-    described = {
+    described: Fields = {
         "event_type": f"whatsapp.{text(message.get('type'), 40) or 'message'}",
         "dedupe_key": name or f"{sender.addresses[0]}:{print_of(message)}",
         "provider_id": name,
@@ -290,7 +230,7 @@ def _arrival(message: dict[str, Any], place: Place, sender: Sender, fields: Mapp
         "answer_to": filled(phone_number_id=place.number_id, group_id=group),
         "extra": message,
     }
-    facts = {"facts": _facts(message) | mapping(fields.get("facts"))}
+    facts = {"facts": _facts(message) | fields.get("facts", {})}
     arrival = Arrival(**(described | fields | facts))
     starts = place.is_standby and arrival.starts_agent
     return replace(arrival, kind="standby") if starts else arrival

@@ -1,4 +1,4 @@
 import pytest
 
-# The contract is no test module by its name; its assertions shall explain themselves all the same.
-pytest.register_assert_rewrite("tests.channels_inbound.adapters.contract")
+# These are no test modules by their names; their assertions shall explain themselves all the same.
+pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in ("contract", "meta", "messaging")))

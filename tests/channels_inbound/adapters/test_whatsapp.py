@@ -1,0 +1,470 @@
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from channels_inbound.adapters.base import Attachment, Connection, Recipient, Unusable
+from channels_inbound.adapters.whatsapp import WhatsApp
+from channels_inbound.adapters.whatsapp_words import ERRORS, STATUSES
+from tests.channels_inbound.adapters.contract import check_arrivals, connected
+from tests.channels_inbound.adapters.meta import SECRETS, MetaContract, only, signed
+
+NUMBER_ID, NUMBER, BSUID = "106540352242922", "254712345678", "KE.13491208655302741918"
+SENT_AT = datetime(2026, 11, 25, 11, 59, 50, tzinfo=UTC)
+STAMP = str(int(SENT_AT.timestamp()))
+AMINA = {"profile": {"name": "Amina", "username": "amina_k"}, "wa_id": NUMBER, "user_id": BSUID}
+CONNECTION = connected(WhatsApp, SECRETS, {"phone_number_id": NUMBER_ID})
+
+
+def message(kind: str = "text", id: Any = "wamid.1", **fields: Any) -> dict[str, Any]:
+    content = {"text": {"body": "Habari?"}} if kind == "text" else {}
+    return {"from": NUMBER, "id": id, "timestamp": STAMP, "type": kind} | content | fields
+
+
+def document(field: str = "messages", number_id: str = NUMBER_ID, **value: Any) -> dict[str, Any]:
+    metadata = {"display_phone_number": "254700000000", "phone_number_id": number_id}
+    inner = {"messaging_product": "whatsapp", "metadata": metadata, "contacts": [AMINA]} | value
+    return {
+        "object": "whatsapp_business_account",
+        "entry": [{"id": "102290129340398", "time": 1, "changes": [{"field": field, "value": inner}]}],
+    }
+
+
+def said(**fields: Any) -> dict[str, Any]:
+    return document(messages=[message(**fields)])
+
+
+class TestWhatsApp(MetaContract):
+    adapter = WhatsApp()
+    connection = CONNECTION
+    sample = json.dumps(said()).encode()
+    product = "whatsapp_business_account"
+
+    # --- messages ---
+
+    def test_a_text(self) -> None:
+        found = only(self.read(said()))
+        assert (found.kind, found.event_type, found.starts_agent) == ("message", "whatsapp.text", True)
+        assert (found.dedupe_key, found.provider_id) == ("wamid.1", "wamid.1")
+        assert (found.text, found.recipient, found.thread) == ("Habari?", NUMBER_ID, "")
+        assert found.occurred_at == SENT_AT
+        assert found.sender is not None
+        assert found.sender.addresses == (NUMBER, BSUID)
+        assert (found.sender.id_type, found.sender.phone) == ("phone", "+254712345678")
+        assert (found.sender.name, found.sender.username) == ("Amina", "amina_k")
+        assert found.answer_to == {"phone_number_id": NUMBER_ID}
+        assert found.extra == message()
+
+    @pytest.mark.parametrize("kind", ["image", "video", "audio", "voice", "document", "sticker"])
+    def test_a_file_is_named_by_its_id_and_its_caption_is_the_text(self, kind: str) -> None:
+        media = {"id": "65463453", "mime_type": "x/y", "sha256": "aGFzaA==", "caption": "Look", "filename": "a.bin"}
+        found = only(self.read(said(kind=kind, **{kind: media})))
+        assert (found.kind, found.text) == ("message", "Look")
+        assert found.attachments == (
+            Attachment(
+                kind=kind,
+                provider_media_id="65463453",
+                mime_type="x/y",
+                filename="a.bin",
+                sha256="aGFzaA==",
+                caption="Look",
+            ),
+        )
+
+    def test_a_recording_is_a_voice_message_and_an_audio_file_is_not(self) -> None:
+        for voice, kind in ((True, "voice"), (False, "audio")):
+            found = only(self.read(said(kind="audio", audio={"id": "1", "voice": voice})))
+            assert found.attachments[0].kind == kind
+
+    def test_a_location_and_contacts_are_facts(self) -> None:
+        place = {"latitude": -1.28, "longitude": 36.82, "name": "Nairobi"}
+        found = only(self.read(said(kind="location", location=place | {"other": 1})))
+        assert (found.kind, found.text, found.facts) == ("message", "", {"location": place})
+        cards = [{"name": {"formatted_name": "Juma"}, "phones": [{"phone": "+254700000001"}]}]
+        assert only(self.read(said(kind="contacts", contacts=cards))).facts == {"contacts": cards}
+
+    @pytest.mark.parametrize(
+        ("fields", "name"),
+        [
+            ({"kind": "button", "button": {"payload": "YES", "text": "Yes please"}}, "button"),
+            (
+                {
+                    "kind": "interactive",
+                    "interactive": {"type": "button_reply", "button_reply": {"id": "YES", "title": "Yes please"}},
+                },
+                "interactive",
+            ),
+            (
+                {
+                    "kind": "interactive",
+                    "interactive": {"type": "list_reply", "list_reply": {"id": "YES", "title": "Yes please"}},
+                },
+                "interactive",
+            ),
+        ],
+    )
+    def test_a_button_says_its_title_and_keeps_its_payload(self, fields: dict[str, Any], name: str) -> None:
+        found = only(self.read(said(**fields)))
+        assert (found.kind, found.event_type, found.text) == ("message", f"whatsapp.{name}", "Yes please")
+        assert found.action == {"id": "YES", "payload": "YES", "title": "Yes please"}
+
+    @pytest.mark.parametrize(
+        ("written", "answers"),
+        [
+            ('{"colour": "red"}', {"colour": "red"}),
+            ('["red"]', ["red"]),
+            ("red", "red"),
+            ('{"n": NaN}', {"n": None}),
+            ("[1e999]", "[1e999]"),
+            ("[" * 3000, "[" * 3000),
+        ],
+    )
+    def test_a_form_gives_its_answers_whatever_they_are(self, written: str, answers: Any) -> None:
+        reply = {"name": "flow", "body": "Sent", "response_json": written}
+        found = only(self.read(said(kind="interactive", interactive={"type": "nfm_reply", "nfm_reply": reply})))
+        check_arrivals([found])
+        assert (found.kind, found.text) == ("message", "Sent")
+        assert found.facts == {"form": {"name": "flow", "answers": answers}}
+
+    def test_an_order_and_an_ad_are_facts(self) -> None:
+        order = {"catalog_id": "1", "text": "Quick please", "product_items": [{"quantity": 2}]}
+        found = only(self.read(said(kind="order", order=order, referral={"source_type": "ad", "headline": "Sale"})))
+        assert (found.kind, found.text) == ("message", "Quick please")
+        assert found.facts == {"order": order, "referral": {"source_type": "ad", "headline": "Sale"}}
+
+    def test_a_reply_names_what_it_answers_and_a_forwarded_one_says_so(self) -> None:
+        found = only(self.read(said(context={"from": NUMBER, "id": "wamid.0"})))
+        assert (found.reply_to_id, found.facts) == ("wamid.0", {})
+        assert only(self.read(said(context={"frequently_forwarded": True}))).facts == {"is_forwarded": True}
+
+    @pytest.mark.parametrize(("emoji", "is_removed"), [("👍", False), ("", True), (None, True)])
+    def test_a_reaction_starts_nothing_and_one_without_emoji_was_taken_back(self, emoji: Any, is_removed: bool) -> None:
+        found = only(self.read(said(kind="reaction", reaction={"message_id": "wamid.0", "emoji": emoji})))
+        assert (found.kind, found.starts_agent, found.target_id) == ("reaction", False, "wamid.0")
+        assert found.facts == {"emoji": emoji or "", "is_removed": is_removed}
+
+    def test_an_edit_has_its_own_id_and_names_what_it_changes(self) -> None:
+        edit = {"original_message_id": "wamid.0", "message": message(id="x", text={"body": "New"})}
+        found = only(self.read(said(kind="edit", edit=edit)))
+        assert (found.kind, found.dedupe_key, found.target_id) == ("message_edited", "wamid.1", "wamid.0")
+        assert (found.text, found.starts_agent) == ("New", False)
+
+    def test_the_edit_of_a_caption_changes_the_words_and_brings_no_second_file(self) -> None:
+        image = {"type": "image", "image": {"id": "1", "caption": "New caption"}}
+        found = only(self.read(said(kind="edit", edit={"original_message_id": "wamid.0", "message": image})))
+        assert (found.kind, found.text, found.attachments) == ("message_edited", "New caption", ())
+
+    def test_a_deletion_names_what_is_deleted(self) -> None:
+        found = only(self.read(said(kind="revoke", revoke={"original_message_id": "wamid.0"})))
+        assert (found.kind, found.dedupe_key, found.target_id) == ("message_deleted", "wamid.1", "wamid.0")
+
+    def test_a_new_number_is_an_event_and_no_merging_of_people(self) -> None:
+        system = {"type": "user_changed_number", "body": "A changed", "wa_id": "254799999999", "user_id": "KE.2"}
+        body = document(messages=[message("system", system=system)])
+        del body["entry"][0]["changes"][0]["value"]["contacts"]
+        found = only(self.read(body))
+        assert (found.kind, found.event_type, found.starts_agent) == ("event", "whatsapp.system", False)
+        assert found.facts == {"system": system, "changed_to": ["254799999999", "KE.2"]}
+        assert found.sender is not None
+        assert found.sender.addresses == (NUMBER,)
+
+    def test_a_new_id_of_somebody_without_a_number_is_told_of_the_old_one(self) -> None:
+        system = {"type": "user_changed_user_id", "previous_user_id": BSUID, "user_id": "KE.2"}
+        body = document(messages=[{"id": "wamid.1", "timestamp": STAMP, "type": "system", "system": system}])
+        found = only(self.read(body))
+        assert found.kind == "event"
+        assert found.sender is not None
+        assert found.sender.addresses[0] == BSUID
+
+    def test_a_message_in_a_group_is_a_thread_of_its_own(self) -> None:
+        found = only(self.read(said(group_id="Y2FwaV9ncm91cDo")))
+        assert found.thread == "Y2FwaV9ncm91cDo"
+        assert found.answer_to == {"phone_number_id": NUMBER_ID, "group_id": "Y2FwaV9ncm91cDo"}
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"kind": "unsupported", "errors": [{"code": 131051, "title": "Message type unknown"}]},
+            {"kind": "interactive"},
+            {"kind": "interactive", "interactive": {"type": "new_reply"}},
+            {"kind": "button"},
+        ],
+    )
+    def test_what_nobody_can_read_was_said_all_the_same(self, fields: dict[str, Any]) -> None:
+        found = only(self.read(said(**fields)))
+        assert (found.kind, found.text, found.starts_agent) == ("message", "", True)
+        assert found.reason
+        assert found.facts["unsupported"]
+
+    def test_an_error_beside_a_message_says_why_it_is_not_readable(self) -> None:
+        error = {"code": 131000, "title": "Broken", "error_data": {"details": "Unsupported webhook payload"}}
+        found = only(self.read(document(messages=[message("interactive")], errors=[error])))
+        assert found.reason == "Unsupported webhook payload."
+        assert found.extra == message("interactive")
+
+    @pytest.mark.parametrize("kind", ["request_welcome", "interactive"])
+    def test_opening_a_chat_and_allowing_calls_say_nothing(self, kind: str) -> None:
+        found = only(self.read(said(kind=kind, interactive={"call_permission_reply": {"response": "accept"}})))
+        assert (found.kind, found.starts_agent) == ("event", False)
+
+    # --- who ---
+
+    def test_row_46_somebody_without_a_number_is_known_by_their_id(self) -> None:
+        body = document(messages=[{k: v for k, v in message().items() if k != "from"} | {"from_user_id": BSUID}])
+        body["entry"][0]["changes"][0]["value"]["contacts"] = [{"profile": {"name": "A"}, "user_id": BSUID}]
+        found = only(self.read(body))
+        assert found.starts_agent
+        assert found.sender is not None
+        assert (found.sender.addresses, found.sender.id_type, found.sender.phone) == ((BSUID,), "bsuid", "")
+        assert found.sender.name == "A"
+
+    def test_the_id_over_several_businesses_comes_last(self) -> None:
+        contact = AMINA | {"parent_user_id": "KE.ENT.118"}
+        found = only(self.read(document(messages=[message(from_user_id=BSUID)], contacts=[contact])))
+        assert found.sender is not None
+        assert found.sender.addresses == (NUMBER, BSUID, "KE.ENT.118")
+
+    @pytest.mark.parametrize("contacts", [None, [], "x", [3], [{}, {}]], ids=repr)
+    def test_contacts_may_be_missing(self, contacts: Any) -> None:
+        found = only(self.read(document(messages=[message()], contacts=contacts)))
+        assert found.starts_agent
+        assert found.sender is not None
+        assert (found.sender.addresses, found.sender.name) == ((NUMBER,), "")
+
+    def test_contacts_are_found_by_id_and_not_by_their_place(self) -> None:
+        juma = {"profile": {"name": "Juma"}, "wa_id": "254700000001"}
+        found = self.read(document(messages=[message(), message(id="wamid.2")], contacts=[juma, AMINA]))
+        assert [each.sender and each.sender.name for each in found] == ["Amina", "Amina"]
+
+    def test_a_single_contact_with_another_number_lends_its_name_and_no_id(self) -> None:
+        other = {"profile": {"name": "Amina"}, "wa_id": "254700000001", "user_id": "KE.3"}
+        found = only(self.read(document(messages=[message()], contacts=[other])))
+        assert found.sender is not None
+        assert (found.sender.name, found.sender.addresses) == ("Amina", (NUMBER,))
+
+    @pytest.mark.parametrize("number", [None, "", 5678, [], {}], ids=repr)
+    def test_row_47_a_message_of_nobody_is_unusable(self, number: Any) -> None:
+        with pytest.raises(Unusable, match="who wrote it"):
+            self.read(document(messages=[message() | {"from": number}]))
+
+    # --- bad elements ---
+
+    @pytest.mark.parametrize("stamp", ["asdf", "", None, [], "99999999999999", "-1", True], ids=repr)
+    def test_row_48_a_time_that_is_none_leaves_it_to_our_clock(self, stamp: Any) -> None:
+        found = only(self.read(said(timestamp=stamp)))
+        assert (found.kind, found.occurred_at) == ("message", None)
+
+    def test_row_48_a_time_may_be_a_number(self) -> None:
+        assert only(self.read(said(timestamp=int(STAMP)))).occurred_at == SENT_AT
+
+    def test_row_49_an_unknown_type_is_kept_and_starts_nothing(self) -> None:
+        found = only(self.read(said(kind="hologram", hologram={})))
+        assert (found.kind, found.dedupe_key, found.starts_agent) == ("unsupported", "wamid.1", False)
+        assert "hologram" in found.reason
+
+    def test_row_49_an_unknown_status_and_an_unknown_subscription_are_kept(self) -> None:
+        found = only(self.read(document(statuses=[{"id": "wamid.0", "status": "warmed", "timestamp": STAMP}])))
+        assert (found.kind, found.status, found.dedupe_key) == ("unsupported", "", "wamid.0:warmed")
+        found = only(self.read(document("brand_new_field", thing=1)))
+        assert (found.kind, found.event_type) == ("unsupported", "whatsapp.brand_new_field")
+
+    @pytest.mark.parametrize(
+        "broken",
+        [
+            None,
+            "x",
+            {},
+            message() | {"from": None},
+            message(kind="text", text=None),
+            message(kind="image", image=[]),
+            message(kind="location", location={"latitude": 1}),
+            message(kind="contacts", contacts="x"),
+            message(kind="order", order=None),
+            message(kind="edit", edit={"original_message_id": "wamid.0"}),
+            message(kind="revoke", revoke=None),
+            message(kind=""),
+        ],
+        ids=lambda each: json.dumps(each)[:60],
+    )
+    def test_row_43_of_a_broken_and_a_good_message_the_good_one_is_stored(self, broken: Any) -> None:
+        found = self.read(document(messages=[broken, message(id="wamid.good")]))
+        assert [each.kind for each in found if each.starts_agent] == ["message"]
+        assert len(found) == 2
+        assert next(each for each in found if not each.starts_agent).reason
+        check_arrivals(found)
+
+    def test_row_42_messages_as_an_object_are_unusable(self) -> None:
+        with pytest.raises(Unusable, match="messages"):
+            self.read(document(messages=message()))
+
+    def test_row_44_two_equal_ids_have_one_key_and_two_empty_ones_have_two(self) -> None:
+        same = self.read(document(messages=[message(), message()]))
+        assert len({each.dedupe_key for each in same}) == 1
+        empty = self.read(document(messages=[message(id=""), message(id="", text={"body": "Another"})]))
+        assert len({each.dedupe_key for each in empty}) == 2
+
+    def test_row_45_a_message_to_another_number_is_none_of_ours(self) -> None:
+        body = document(number_id="999", messages=[message()], statuses=[{"id": "wamid.0", "status": "sent"}])
+        found = self.read(body)
+        assert [each.kind for each in found] == ["unsupported", "unsupported"]
+        assert all(each.reason == "Not for this channel: it is for the phone number ID 999." for each in found)
+        assert "wamid.1" not in {each.dedupe_key for each in found}
+
+    def test_without_a_number_id_in_the_settings_any_number_is_ours(self) -> None:
+        connection = Connection(secrets=CONNECTION.secrets)
+        found = self.adapter.parse(
+            signed(json.dumps(document(number_id="999", messages=[message()])).encode()), connection
+        )
+        assert only(found).starts_agent
+        assert only(found).answer_to == {"phone_number_id": "999"}
+
+    def test_row_51_a_body_of_nearly_three_megabytes(self) -> None:
+        body = document(messages=[message(id=f"wamid.{n}", text={"body": "é" * 900}) for n in range(500)])
+        raw = json.dumps(body).encode()
+        assert len(raw) > 2_700_000
+        assert len(raw) < self.adapter.max_body
+        assert len({each.dedupe_key for each in self.arrivals(raw)}) == 500
+
+    def test_row_93_of_a_key_that_stands_there_twice_the_last_counts(self) -> None:
+        raw = self.sample.replace(b'"id": "wamid.1"', b'"id": "wamid.1", "id": "wamid.2"')
+        assert only(self.arrivals(raw)).dedupe_key == "wamid.2"
+
+    def test_what_the_database_does_not_take_is_replaced(self) -> None:
+        found = only(self.read(said(text={"body": "a\x00b\ud800c"})))
+        assert found.text == "a\ufffdb\ufffdc"
+
+    # --- statuses, echoes, events ---
+
+    @pytest.mark.parametrize("word", STATUSES)
+    def test_a_status_is_about_a_message_of_ours(self, word: str) -> None:
+        status = {"id": "wamid.0", "status": word, "timestamp": STAMP, "recipient_id": NUMBER}
+        found = only(self.read(document(statuses=[status | {"biz_opaque_callback_data": "rpl_1"}])))
+        assert (found.kind, found.status, found.starts_agent) == ("status", STATUSES[word], False)
+        assert (found.dedupe_key, found.target_id) == (f"wamid.0:{word}", "wamid.0")
+        assert (found.recipient, found.occurred_at) == (NUMBER, SENT_AT)
+        assert found.facts == {"phone_number_id": NUMBER_ID, "our_message_id": "rpl_1"}
+
+    @pytest.mark.parametrize("code", [131047, 131026, 131049, 130429])
+    def test_a_failure_says_why(self, code: int) -> None:
+        status = {"id": "wamid.0", "status": "failed", "errors": [{"code": code, "title": "Their words"}]}
+        found = only(self.read(document(statuses=[status])))
+        assert (found.status, found.error_code, found.error_text) == ("failed", str(code), ERRORS[str(code)])
+
+    def test_a_failure_that_we_do_not_know_is_told_in_their_words(self) -> None:
+        error = {"code": 1, "title": "Title", "error_data": {"details": "All of it"}}
+        found = only(self.read(document(statuses=[{"id": "wamid.0", "status": "failed", "errors": [error]}])))
+        assert found.error_text == "All of it."
+
+    def test_a_status_of_somebody_without_a_number(self) -> None:
+        found = only(self.read(document(statuses=[{"id": "wamid.0", "status": "read", "recipient_user_id": BSUID}])))
+        assert found.recipient == BSUID
+
+    @pytest.mark.parametrize("field", ["smb_message_echoes", "message_echoes"])
+    def test_what_the_business_said_itself_starts_nothing(self, field: str) -> None:
+        echo = message() | {"from": "254700000000", "to": NUMBER}
+        found = only(self.read(document(field, message_echoes=[echo])))
+        assert (found.kind, found.starts_agent, found.text) == ("echo", False, "Habari?")
+        assert found.recipient == NUMBER
+
+    def test_row_52_while_another_program_has_the_thread_nothing_starts(self) -> None:
+        found = self.read(document("standby", messages=[message()], message_echoes=[message(id="wamid.2")]))
+        assert [(each.kind, each.starts_agent) for each in found] == [("standby", False), ("echo", False)]
+
+    def test_an_error_of_the_account_is_an_event(self) -> None:
+        found = only(self.read(document(errors=[{"code": 131031, "title": "Locked"}])))
+        assert (found.kind, found.event_type, found.error_code) == ("event", "whatsapp.errors", "131031")
+        assert found.error_text == "WhatsApp has locked your account."
+
+    @pytest.mark.parametrize(
+        "field", ["account_update", "message_template_status_update", "user_preferences", "history"]
+    )
+    def test_what_happens_to_the_account_is_an_event(self, field: str) -> None:
+        found = only(self.read(document(field, event="X")))
+        assert (found.kind, found.event_type, found.starts_agent) == ("event", f"whatsapp.{field}", False)
+
+    def test_a_batch_over_several_entries(self) -> None:
+        both = document(messages=[message(), message(id="wamid.2")], statuses=[{"id": "wamid.0", "status": "sent"}])
+        both["entry"] += document(messages=[message(id="wamid.3")])["entry"]
+        keys = [each.dedupe_key for each in self.read(both)]
+        assert keys == ["wamid.1", "wamid.2", "wamid.0:sent", "wamid.3"]
+
+    # --- replying ---
+
+    def reply(self, to: Recipient, part: int = 0, connection: Connection = CONNECTION) -> dict[str, Any]:
+        outgoing = self.adapter.outgoing("Karibu", to=to, connection=connection, credential=self.credential, part=part)
+        assert outgoing.url == f"https://graph.facebook.com/v25.0/{NUMBER_ID}/messages"
+        return dict(json.loads(outgoing.body))
+
+    def test_a_reply_to_a_number(self) -> None:
+        assert self.reply(Recipient(address=NUMBER, message_id="rpl_1", reply_to_id="wamid.1")) == {
+            "messaging_product": "whatsapp",
+            "recipient_type": "individual",
+            "to": NUMBER,
+            "type": "text",
+            "text": {"body": "Karibu"},
+            "biz_opaque_callback_data": "rpl_1",
+        }
+
+    @pytest.mark.parametrize("address", [BSUID, "KE.ENT.118"])
+    def test_a_reply_to_somebody_without_a_number(self, address: str) -> None:
+        content = self.reply(Recipient(address=address))
+        assert content["recipient"] == address
+        assert "to" not in content
+
+    def test_a_reply_in_a_group_goes_to_the_group_and_shows_what_it_answers_once(self) -> None:
+        to = Recipient(address=NUMBER, answer_to={"group_id": "grp"}, reply_to_id="wamid.1")
+        first, second = self.reply(to), self.reply(to, part=1)
+        assert (first["recipient_type"], first["to"], first["context"]) == ("group", "grp", {"message_id": "wamid.1"})
+        assert second["to"] == "grp"
+        assert "context" not in second
+
+    def test_the_number_that_was_written_to_answers_where_none_is_set(self) -> None:
+        self.reply(Recipient(address=NUMBER, answer_to={"phone_number_id": NUMBER_ID}), connection=Connection())
+        with pytest.raises(ValueError, match="phone number ID"):
+            self.reply(Recipient(address=NUMBER), connection=Connection())
+
+    def test_nobody_is_no_recipient(self) -> None:
+        with pytest.raises(ValueError, match="number to answer"):
+            self.reply(Recipient(address=""))
+
+    def test_the_number_id_cannot_change_the_path(self) -> None:
+        connection = Connection(settings={"phone_number_id": "1/../me?x="})
+        outgoing = self.adapter.outgoing(
+            "x", to=Recipient(address=NUMBER), connection=connection, credential=self.credential
+        )
+        assert outgoing.url == "https://graph.facebook.com/v25.0/1%2F..%2Fme%3Fx%3D/messages"
+
+    def test_the_answer_names_the_message(self) -> None:
+        body = {"contacts": [{"input": NUMBER, "wa_id": NUMBER}], "messages": [{"id": "wamid.9"}]}
+        assert self.adapter.sent(200, json.dumps(body).encode()).provider_id == "wamid.9"
+
+    @pytest.mark.parametrize("code", ERRORS)
+    def test_every_known_error_is_a_sentence(self, code: str) -> None:
+        body = {"error": {"message": f"(#{code}) Their words", "code": int(code), "fbtrace_id": "x"}}
+        sent = self.adapter.sent(400, json.dumps(body).encode())
+        assert (sent.error, sent.error_code, sent.provider_id) == (ERRORS[code], code, "")
+
+    def test_a_long_reply_comes_in_parts_that_whatsapp_takes(self) -> None:
+        parts = self.adapter.parts("Neno " * 2000)
+        assert [len(part) <= 4096 for part in parts] == [True] * 3
+
+    def test_free_text_may_be_sent_for_a_day(self) -> None:
+        assert self.adapter.reply_window == timedelta(hours=24)
+
+    # --- files ---
+
+    def test_a_file_is_asked_for_by_its_id_with_the_token(self) -> None:
+        outgoing = self.adapter.media({"provider_media_id": "65463453"}, self.credential)
+        assert outgoing is not None
+        assert (outgoing.method, outgoing.url) == ("GET", "https://graph.facebook.com/v25.0/65463453")
+        assert dict(outgoing.headers) == {"Authorization": "Bearer EAAG-a-token-of-tests"}
+        url = "https://lookaside.fbsbx.com/whatsapp_business/attachments/?mid=65463453&hash=x"
+        assert self.adapter.media_url(json.dumps({"url": url, "mime_type": "image/jpeg"}).encode()) == url
+
+    @pytest.mark.parametrize("name", ["", "me", "1/../../me", "1?fields=x", None], ids=repr)
+    def test_an_id_that_is_no_number_is_not_asked_for(self, name: Any) -> None:
+        assert self.adapter.media({"provider_media_id": name, "url": "https://evil.example/x"}, self.credential) is None
+
+    def test_the_short_lived_address_in_a_message_is_never_fetched_with_the_token(self) -> None:
+        assert self.adapter.media({"url": "https://lookaside.fbsbx.com/x"}, self.credential) is None
