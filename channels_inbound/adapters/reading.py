@@ -93,8 +93,8 @@ def text(value: Any, most: int = MOST_TEXT) -> str:
     return unicodedata.normalize("NFC", plain(value))[:most]
 
 
-# A character and what may be marks on it. Marks are put in order by comparing each with all before it: a text of nothing
-# but marks takes time with the square of its length, 7 s for 64,000 of them.
+# A character and what may be marks on it. Marks are put in order by comparing each with those before it: a text of
+# nothing but marks takes time with the square of its length, 7 s for 64,000 of them.
 _MARKED = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]{1,500}")
 
 
