@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import getaddresses
 from html import unescape
-from typing import Literal
+from typing import Any, Literal
 
 from channels_inbound.adapters import reading, signing
 
@@ -97,6 +97,11 @@ def decoded(data: bytes, charset: str) -> str:
         return data.decode("utf-8", "replace")
 
 
+def clean(value: Any, most: int = reading.MOST_TEXT) -> str:
+    """A text fit to be kept, in its composed form; empty for whatever is no text. Cut first: mails are long."""
+    return reading.composed(reading.plain(value[:most]))[:most] if isinstance(value, str) else ""
+
+
 # --- people ----------------------------------------------------------------------------------------------------------
 
 
@@ -136,7 +141,7 @@ def addresses(value: str) -> list[Address]:
     except (RecursionError, ValueError, IndexError):
         return []
     found = [(name, each.strip().lower()) for name, each in pairs]
-    return [Address(each, reading.text(words(name), 200).strip()) for name, each in found if is_address(each)]
+    return [Address(each, clean(words(name), 200).strip()) for name, each in found if is_address(each)]
 
 
 def address(value: str) -> Address | None:
@@ -158,7 +163,7 @@ def ids(*values: str) -> list[str]:
 
 def base_subject(subject: str) -> str:
     """Without `Re:`, `Fwd:` and their like, however many, and without differences that nobody sees."""
-    text = " ".join(unicodedata.normalize("NFKC", subject[:MOST_HEADER]).split())
+    text = " ".join(reading.composed(subject[:MOST_HEADER]).split())
     at = 0
     while found := _PREFIX.match(text, at):
         at = found.end()
@@ -244,7 +249,7 @@ def html_text(html: str) -> str:
     """What a reader sees of a mail in HTML, line by line. Not for showing as HTML: nothing in it is made safe."""
     lines = ("".join(_seen(_without_comments(html[:MOST_HTML])))).split("\n")
     text = "\n".join(" ".join(unescape(line).split()) for line in lines)
-    return reading.text(re.sub(r"\n{3,}", "\n\n", text).strip())
+    return clean(re.sub(r"\n{3,}", "\n\n", text).strip())
 
 
 def _seen(html: str) -> Iterator[str]:
@@ -277,7 +282,7 @@ def _without_comments(html: str) -> str:
 def file_name(text: str) -> str:
     """As it may be stored and shown: no folders, no control characters; empty where nothing is left."""
     name = re.split(r"[/\\]", words(_visible(text)))[-1]
-    return reading.text(_visible(name), 200).strip().strip(".").strip()
+    return clean(_visible(name), 200).strip().strip(".").strip()
 
 
 def _visible(text: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from channels_inbound.adapters import mailgun_replies, reading
+from channels_inbound.adapters import mail, mailgun_replies, reading
 from channels_inbound.adapters.base import Arrival, Connection, Incoming, Kind, Unusable, first
 
 # Their words and ours; what has no word of ours (complained, unsubscribed) keeps its own.
@@ -69,5 +69,5 @@ def _status(word: str, data: Mapping[str, Any]) -> str:
 
 def _explanation(data: Mapping[str, Any]) -> str:
     status = reading.mapping(data.get("delivery-status"))
-    said = (reading.text(each, 500) for each in (status.get("description"), status.get("message"), data.get("reason")))
+    said = (mail.clean(each, 500) for each in (status.get("description"), status.get("message"), data.get("reason")))
     return first(said)

@@ -33,7 +33,7 @@ def parsed(post: Post) -> Letter:
     headers = form_headers(post)
     files = [*_uploads(post, html), *_stored(post, html)]
     report = Report(headers.get("x-failed-recipients"), first(mime.quoted_ids(plain[: mail.MOST_HTML])))
-    return Letter(headers, reading.text(text), plain, html, post.get("stripped-signature"), files, report)
+    return Letter(headers, mail.clean(text), plain, html, post.get("stripped-signature"), files, report)
 
 
 def form_headers(post: Post) -> Headers:
@@ -65,7 +65,7 @@ def _content_ids(post: Post) -> dict[str, str]:
         return {}
     rows = pairs if isinstance(pairs, list) else []
     return {
-        row[1]: reading.text(row[0], 250).strip("<> ")
+        row[1]: mail.clean(row[0], 250).strip("<> ")
         for row in rows
         if isinstance(row, tuple | list) and len(row) == 2 and _are_texts(row)
     }
@@ -76,7 +76,7 @@ def _uploads(post: Post, html: str) -> list[Attachment]:
     found = []
     for position, upload in enumerate(post.files):
         content_id = content_ids.get(upload.name, "")
-        mime_type = reading.text(upload.content_type, 100).lower()
+        mime_type = mail.clean(upload.content_type, 100).lower()
         found.append(
             Attachment(
                 kind=mail.file_kind(mime_type),
@@ -100,15 +100,15 @@ def _stored(post: Post, html: str) -> list[Attachment]:
     content_ids = _content_ids(post)
     stored = []
     for each in reading.objects(found):
-        url = reading.text(each.get("url"), 2000)
-        mime_type = reading.text(each.get("content-type"), 100).lower()
+        url = mail.clean(each.get("url"), 2000)
+        mime_type = mail.clean(each.get("content-type"), 100).lower()
         size = each.get("size")
         stored.append(
             Attachment(
                 kind=mail.file_kind(mime_type),
                 url=url if mailgun_replies.is_file(url) else "",
                 mime_type=mime_type,
-                filename=mail.file_name(reading.text(each.get("name"), 1000)),
+                filename=mail.file_name(mail.clean(each.get("name"), 1000)),
                 size=size if isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 2**53 else None,
                 content_id=content_ids.get(url, ""),
                 is_inline=_is_shown(content_ids.get(url, ""), html),
@@ -128,7 +128,7 @@ def _is_shown(content_id: str, html: str) -> bool:
 def arrival(post: Post, letter: Letter, incoming: Incoming, connection: Connection) -> Arrival:
     headers = letter.headers
     subject = mail.words(headers.get("subject") or post.get("subject"))
-    recipient = reading.text(post.get("recipient"), 254).strip()
+    recipient = mail.clean(post.get("recipient"), 254).strip()
     inbox = mail.address(recipient)
     message_id = first(mail.ids(headers.get("message-id")))
     sender = _sender(post, headers, connection)
@@ -145,8 +145,8 @@ def arrival(post: Post, letter: Letter, incoming: Incoming, connection: Connecti
         recipient=recipient,
         thread=mail.thread(address, subject),
         text=letter.text,
-        subject=reading.text(subject, 1000),
-        html=reading.text(letter.html),
+        subject=mail.clean(subject, 1000),
+        html=mail.clean(letter.html),
         attachments=letter.attachments[:MOST_FILES],
         reply_to_id=first(answered),
         # In the order in which they were written, so that an answer can go on with them.
@@ -157,7 +157,7 @@ def arrival(post: Post, letter: Letter, incoming: Incoming, connection: Connecti
         reason=reason,
         occurred_at=reading.moment(post.get("timestamp"), incoming.at),
         answer_to={
-            "subject": reading.text(subject, 900),
+            "subject": mail.clean(subject, 900),
             "inbox": inbox.base if inbox else "",
             "message_id": message_id,
         },
@@ -167,7 +167,7 @@ def arrival(post: Post, letter: Letter, incoming: Incoming, connection: Connecti
 
 
 def _clean(text: str) -> str:
-    return reading.text(text, 2000)
+    return mail.clean(text, 2000)
 
 
 def _sender(post: Post, headers: Headers, connection: Connection) -> Sender:
@@ -250,22 +250,22 @@ def _facts(post: Post, letter: Letter, inbox: Address | None) -> dict[str, Any]:
     headers = letter.headers
     author = post.get("from") or headers.get("from")
     found = {
-        "envelope_sender": reading.text(post.get("sender"), 254),
-        "from": reading.text(mail.words(author), 1000),
-        "to": reading.text(mail.words(headers.get("to")), 2000),
-        "cc": reading.text(mail.words(headers.get("cc")), 2000),
-        "date": reading.text(headers.get("date"), 100),
-        "tag": reading.text(inbox.tag, 100) if inbox else "",
-        "body_plain": reading.text(letter.plain),
-        "signature_text": reading.text(letter.signature, 2000),
-        "in_reply_to": reading.text(headers.get("in-reply-to"), 2000),
-        "references": reading.text(headers.get("references"), 4000),
-        "auto_submitted": reading.text(headers.get("auto-submitted"), 100),
-        "failed_recipient": reading.text(letter.report.recipient, 254),
-        "spam": reading.text(headers.get("x-mailgun-sflag"), 20),
-        "spf": reading.text(headers.get("x-mailgun-spf"), 20),
-        "dkim": reading.text(headers.get("x-mailgun-dkim-check-result"), 20),
+        "envelope_sender": mail.clean(post.get("sender"), 254),
+        "from": mail.clean(mail.words(author), 1000),
+        "to": mail.clean(mail.words(headers.get("to")), 2000),
+        "cc": mail.clean(mail.words(headers.get("cc")), 2000),
+        "date": mail.clean(headers.get("date"), 100),
+        "tag": mail.clean(inbox.tag, 100) if inbox else "",
+        "body_plain": mail.clean(letter.plain),
+        "signature_text": mail.clean(letter.signature, 2000),
+        "in_reply_to": mail.clean(headers.get("in-reply-to"), 2000),
+        "references": mail.clean(headers.get("references"), 4000),
+        "auto_submitted": mail.clean(headers.get("auto-submitted"), 100),
+        "failed_recipient": mail.clean(letter.report.recipient, 254),
+        "spam": mail.clean(headers.get("x-mailgun-sflag"), 20),
+        "spf": mail.clean(headers.get("x-mailgun-spf"), 20),
+        "dkim": mail.clean(headers.get("x-mailgun-dkim-check-result"), 20),
         "attachments_left_out": max(len(letter.attachments) - MOST_FILES, 0),
-        "message_url": reading.text(post.get("message-url"), 1000),
+        "message_url": mail.clean(post.get("message-url"), 1000),
     }
     return {name: value for name, value in found.items() if value}

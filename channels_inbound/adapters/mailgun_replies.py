@@ -39,7 +39,7 @@ def request(text: str, *, to: Recipient, connection: Connection, credential: Map
     fields = [
         ("from", _from(connection)),
         ("to", to.address),
-        ("subject", mail.answering_subject(reading.text(to.answer_to.get("subject")))),
+        ("subject", mail.answering_subject(mail.clean(to.answer_to.get("subject")))),
         ("text", text),
         *_threading(to, domain, part),
         *_reply_to(to, connection),
@@ -54,7 +54,7 @@ def request(text: str, *, to: Recipient, connection: Connection, credential: Map
 
 
 def _threading(to: Recipient, domain: str, part: int) -> list[tuple[str, str]]:
-    answered = first([*mail.ids(to.reply_to_id), *mail.ids(reading.text(to.answer_to.get("message_id")))])
+    answered = first([*mail.ids(to.reply_to_id), *mail.ids(mail.clean(to.answer_to.get("message_id")))])
     earlier = [each for each in mail.ids(*to.references) if each != answered]
     chain = [*earlier, answered] if answered else earlier
     if len(chain) > MOST_REFERENCES:
@@ -72,7 +72,7 @@ def _own_id(to: Recipient, domain: str, part: int) -> str:
 def _reply_to(to: Recipient, connection: Connection) -> list[tuple[str, str]]:
     """To where the mail came in, with the tag: a route of the team's leads there, which `from` need not have."""
     tag = reading.ident(to.answer_to.get("reply_tag"))
-    inbox = mail.address(reading.text(to.answer_to.get("inbox"))) or mail.address(connection.setting("from_address"))
+    inbox = mail.address(mail.clean(to.answer_to.get("inbox"))) or mail.address(connection.setting("from_address"))
     if not re.fullmatch(r"[\w.-]{1,50}", tag, re.ASCII) or inbox is None:
         return []
     return [("h:Reply-To", inbox.tagged(tag))]
@@ -151,5 +151,5 @@ def _other(status: int) -> str:
 
 
 def _quoted(said: Mapping[str, object]) -> str:
-    words = " ".join(reading.text(said.get("message"), 300).split()).rstrip(".")
+    words = " ".join(mail.clean(said.get("message"), 300).split()).rstrip(".")
     return f" It says: {words}." if words else ""

@@ -8,15 +8,20 @@ from email.message import Message
 from email.parser import BytesHeaderParser, BytesParser
 from email.policy import compat32
 
-from channels_inbound.adapters import mail, reading
+from channels_inbound.adapters import mail
 from channels_inbound.adapters.base import Attachment
 from channels_inbound.adapters.mail import Headers
 
 MOST_BOUNDARIES = 200
-MOST_PARTS = 500
-# The parser looks for each boundary in every line, and for quotes in a long header again and again.
+MOST_PARTS = 250
+MOST_LINES = 1_000_000
+MOST_COMPARISONS = 20_000_000
+# The parser looks for each boundary in every line, and for the quotes of a header once for each of its semicolons.
 _BOUNDARY = re.compile(rb"boundary", re.IGNORECASE)
-_LONG_HEADER = re.compile(rb"^content-(?:type|disposition):(?:[^\r\n]|\r?\n[ \t]){8192}", re.IGNORECASE | re.MULTILINE)
+_PART_HEADER = re.compile(rb"(?<![^\r\n])content-(?:type|disposition):", re.IGNORECASE)
+_LONG_HEADER = re.compile(
+    rb"(?<![^\r\n])content-(?:type|disposition):(?:[^\r\n]|\r?\n[ \t]|\r[ \t]){2000,}+", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,17 @@ def read(raw: bytes) -> Letter:
 
 
 def _message(raw: bytes) -> Message:
-    if len(_BOUNDARY.findall(raw)) > MOST_BOUNDARIES or _LONG_HEADER.search(raw):
-        return BytesHeaderParser(policy=compat32).parsebytes(raw[: mail.MOST_HTML])
-    return BytesParser(policy=compat32).parsebytes(raw)
+    shortened = _LONG_HEADER.sub(b"X-Left-Out: too long", raw)
+    if _is_readable(shortened):
+        return BytesParser(policy=compat32).parsebytes(shortened)
+    return BytesHeaderParser(policy=compat32).parsebytes(shortened[: mail.MOST_HTML])
+
+
+def _is_readable(raw: bytes) -> bool:
+    """Whether it can be taken apart in a few seconds, as every mail can that was not made to prevent it."""
+    lines, boundaries = raw.count(b"\n") + raw.count(b"\r"), len(_BOUNDARY.findall(raw))
+    few = boundaries <= MOST_BOUNDARIES and len(_PART_HEADER.findall(raw)) <= 2 * MOST_PARTS and lines <= MOST_LINES
+    return few and lines * boundaries <= MOST_COMPARISONS
 
 
 def _letter(message: Message) -> Letter:
@@ -65,7 +78,7 @@ def _letter(message: Message) -> Letter:
         elif part.get_content_type() in texts:
             texts[part.get_content_type()].append(_text(part))
     plain, html = ("\r\n".join(found) for found in texts.values())
-    text = reading.text(plain[: mail.MOST_HTML]).strip() or mail.html_text(html)
+    text = mail.clean(plain[: mail.MOST_HTML]).strip() or mail.html_text(html)
     return Letter(_headers(message), text, plain, html, "", attachments, _report(message))
 
 
@@ -118,13 +131,13 @@ def _attachment(part: Message) -> Attachment:
     mime_type = part.get_content_type()
     return Attachment(
         kind=mail.file_kind(mime_type),
-        mime_type=reading.text(mime_type, 100),
+        mime_type=mail.clean(mime_type, 100),
         filename=mail.file_name(part.get_filename() or ""),
         size=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         is_inline=part.get_content_disposition() == "inline" and bool(part.get("content-id")),
         content=data,
-        content_id=reading.text(str(part.get("content-id") or ""), 250).strip("<> "),
+        content_id=mail.clean(str(part.get("content-id") or ""), 250).strip("<> "),
     )
 
 
@@ -137,9 +150,9 @@ def _report(message: Message) -> Report:
     quoted = next((_text(part) for part in parts if part.get_content_type() == "text/rfc822-headers"), "")
     targets = mail.ids(original.get("message-id")) or quoted_ids(quoted)
     return Report(
-        reading.text(failed, 254).strip(),
+        mail.clean(failed, 254).strip(),
         next(iter(targets), ""),
-        reading.text(about.get("diagnostic-code").partition(";")[2] or about.get("status"), 500).strip(),
+        mail.clean(about.get("diagnostic-code").partition(";")[2] or about.get("status"), 500).strip(),
     )
 
 
