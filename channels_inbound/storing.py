@@ -9,7 +9,7 @@ import logging
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +17,8 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.db import InterfaceError, OperationalError, connection
 
-from channels_inbound.adapters.base import Adapter, Arrival, Incoming, Once, Verified
+from channels_inbound import prepared
+from channels_inbound.adapters.base import Adapter, Arrival, Attachment, Incoming, Once, Sender, Verified
 from channels_inbound.models import Channel, InboundMessage, InboundRequest
 from chatzuri.fields import new_id
 from webhooks.masking import Masker
@@ -59,8 +60,9 @@ WITH kept AS (
         public_id, request_id, channel_id, dedupe_key, second_key, kind, event_type, provider_id, thread_key, text,
         facts, extra, occurred_at, starts_agent, state, reason, attempts
     )
-    SELECT each.public_id, kept.id, %s, each.dedupe_key, each.second_key, each.kind, each.event_type, each.provider_id,
-           each.thread_key, each.text, each.facts, each.extra, each.occurred_at, each.starts_agent, 'received', '', 0
+    SELECT each.public_id, kept.id, %s::bigint, each.dedupe_key, each.second_key, each.kind, each.event_type,
+           each.provider_id, each.thread_key, each.text, each.facts, each.extra, each.occurred_at, each.starts_agent,
+           'received', '', 0
     FROM kept, jsonb_to_recordset(%s::jsonb) AS each(
         public_id text, dedupe_key text, second_key text, kind text, event_type text, provider_id text, thread_key text,
         text text, facts jsonb, extra jsonb, occurred_at timestamptz, starts_agent boolean
@@ -121,7 +123,7 @@ def keep(
         new_id("inr"),
         channel.pk,
         incoming.header("content-type")[:200],
-        Masker(channel.secret_values()).text(incoming.query)[:4000],
+        Masker(channel.secret_values()).text(incoming.query)[:4000] if incoming.query else "",
         json.dumps(headers),
         in_row,
         file,
@@ -137,9 +139,8 @@ def keep(
         len(arrivals),
         was_spooled,
     ]
-    with store_errors(), connection.cursor() as cursor:
-        cursor.execute(_KEEP, [*values, channel.pk, json.dumps(rows)])
-        found = cursor.fetchone()
+    with store_errors():
+        found = prepared.first(_KEEP, [*values, channel.pk, json.dumps(rows)])
     if found is None:
         raise UsedBefore
     return Kept(*found)
@@ -149,8 +150,8 @@ def add(request: InboundRequest, incoming: Incoming, arrivals: Sequence[Arrival]
     """Messages of a request that is kept already, when it is read again; how many of them are new."""
     known = InboundMessage.objects.filter(request=request).count()
     rows = messages(incoming, arrivals)
-    fields = [InboundMessage(request=request, channel_id=request.channel_id, **row) for row in rows]
-    InboundMessage.objects.bulk_create(fields, ignore_conflicts=True)
+    found = [InboundMessage(request=request, channel_id=request.channel_id, **row) for row in rows]
+    InboundMessage.objects.bulk_create(found, ignore_conflicts=True)
     return InboundMessage.objects.filter(request=request).count() - known
 
 
@@ -187,12 +188,18 @@ def _message(incoming: Incoming, arrival: Arrival) -> dict[str, Any]:
 def facts(arrival: Arrival) -> dict[str, Any]:
     """What has no column of its own; empty values left out."""
     columns = {"kind", "dedupe_key", "provider_id", "event_type", "text", "extra", "occurred_at", "facts"}
-    found = {name: value for name, value in asdict(_without_content(arrival)).items() if name not in columns and value}
+    given = {each.name: getattr(arrival, each.name) for each in fields(arrival)}
+    found = {name: _plain(value) for name, value in given.items() if name not in columns and value}
     return {**arrival.facts, **found}
 
 
-def _without_content(arrival: Arrival) -> Arrival:
-    return replace(arrival, attachments=[replace(each, content=None) for each in arrival.attachments])
+def _plain(value: Any) -> Any:
+    """As JSON has it. The content of a file is not part of it: that has a place of its own by now."""
+    if isinstance(value, Sender | Attachment):
+        return {each.name: getattr(value, each.name) for each in fields(value) if each.name != "content"}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value
 
 
 def _thread_key(arrival: Arrival) -> str:
