@@ -10,6 +10,8 @@ from channels_inbound.adapters.slack_words import foreign, id_of, message_id, th
 
 # Subtypes in which somebody speaks. Every other one tells of something that happened: a join, a new topic.
 SPOKEN = frozenset({"", "bot_message", "file_share", "thread_broadcast", "reply_broadcast", "me_message"})
+# Slack names its signs in words. These two are said in signs too, since they rate an answer.
+THUMBS = {"+1": "👍", "thumbsup": "👍", "-1": "👎", "thumbsdown": "👎"}
 FILE_KINDS = {"image": "image", "video": "video", "audio": "audio", "application": "document", "text": "document"}
 
 
@@ -62,11 +64,14 @@ class _Event:
     def _reaction(self) -> Arrival:
         item = mapping(self.event.get("item"))
         target = message_id(ident(item.get("channel")), ident(item.get("ts")))
+        name = clean(self.event.get("reaction"), 100)
+        is_removed = self.type == "reaction_removed"
         return self._made(
             "reaction",
             sender=_person(self.event.get("user")),
             target_id=target or ident(item.get("file")),
-            facts={"emoji": clean(self.event.get("reaction"), 100), "removed": self.type == "reaction_removed"},
+            text="" if is_removed else THUMBS.get(name.partition("::")[0], ""),
+            facts={"emoji": "" if is_removed else name, "is_removed": is_removed, "name": name},
         )
 
     # --- messages ---
