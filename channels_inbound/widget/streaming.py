@@ -65,10 +65,11 @@ def _told(turn: Turn) -> Iterator[dict[str, Any] | None]:
 
 
 def _last(turn: Turn) -> dict[str, Any]:
-    now = Turn.objects.select_related("reply__feedback").get(pk=turn.pk)
-    if now.state in UNFINISHED:
+    now = Turn.objects.select_related("reply__feedback").filter(pk=turn.pk).first()
+    if now is not None and now.state in UNFINISHED:
         return {"type": "running"}
-    return {"type": "done", "message": describe(now.reply) if now.reply else None}
+    # Without a message there is nothing to wait for: it was deleted meanwhile.
+    return {"type": "done", "message": describe(now.reply) if now and now.reply else None}
 
 
 def _data(message: dict[str, Any]) -> str:

@@ -37,8 +37,7 @@
     chat: "M4 4h16a1 1 0 0 1 1 1v11a1 1 0 0 1-1 1H9l-5 4V5a1 1 0 0 1 1-1z",
     close: "M6 6l12 12M18 6L6 18",
     send: "M4 12l16-8-6 16-3-6z",
-    up: "M7 11v9H4v-9zm0 0l4-8c2 0 2.500 1.500 2 3l-.600 3H19a2 2 0 0 1 2 2.400l-1.300 7A2 2 0 0 1 17.700 20H7",
-    down: "M7 13V4H4v9zm0 0l4 8c2 0 2.500-1.500 2-3l-.600-3H19a2 2 0 0 0 2-2.400l-1.300-7A2 2 0 0 0 17.700 4H7",
+    thumb: "M7 10.500v9H4a1 1 0 0 1-1-1v-7a1 1 0 0 1 1-1zm0 0l3.800-7.200c1.700 0 2.700 1.300 2.400 2.900L12.600 9.500h5.900a2 2 0 0 1 2 2.400l-1.200 6a2 2 0 0 1-2 1.600H7",
   };
 
   // --- small things --------------------------------------------------------------------------------------------------
@@ -189,6 +188,8 @@ svg{width:24px;height:24px;display:block;fill:none;stroke:currentColor;stroke-wi
 .open{width:56px;height:56px;border-radius:50%;background:var(--accent);color:var(--on);display:grid;place-items:center;
  margin-left:auto;position:relative;box-shadow:0 0 0 1px #0000001f,0 4px 14px #0000003d;transition:transform .15s}
 .left .open{margin-left:0}
+.open svg:nth-child(2),.is-open .open svg:first-child{display:none}
+.is-open .open svg:nth-child(2){display:block}
 .open:hover{transform:scale(1.05)}
 .open:focus-visible{outline:3px solid #fff;outline-offset:0;box-shadow:0 0 0 6px #16202b}
 .dot{position:absolute;top:1px;right:1px;width:15px;height:15px;border-radius:50%;background:#d92d20;border:2px solid #fff}
@@ -216,7 +217,8 @@ header :focus-visible{outline-color:var(--on);outline-offset:-2px}
 .foot .retry{color:inherit;font-weight:600;text-decoration:underline;padding:3px 4px;border-radius:4px}
 .foot .retry:disabled{opacity:.6;cursor:default}
 .rate{width:26px;height:26px;display:grid;place-items:center;border-radius:6px;color:var(--soft)}
-.rate svg{width:15px;height:15px}
+.rate svg{width:16px;height:16px}
+.rate.down svg{transform:rotate(180deg)}
 .rate:hover{background:var(--theirs);color:var(--text)}
 .rate[aria-pressed=true]{color:var(--text)}
 .rate[aria-pressed=true] svg{fill:currentColor}
@@ -266,7 +268,7 @@ textarea{font-size:16px}}
     style(root);
     page.dot = element("span", { class: "dot", hidden: true });
     page.open = element("button", { class: "open", type: "button", "aria-haspopup": "dialog", onclick: toggle });
-    page.open.append(icon("chat"), page.dot);
+    page.open.append(icon("chat"), icon("close"), page.dot);
     page.title = element("h2");
     page.close = element("button", { type: "button", "aria-label": WORDS.close, onclick: close }, icon("close"));
     page.log = element("div", { class: "log", role: "log", "aria-live": "polite", "aria-label": WORDS.log, tabindex: "0" });
@@ -334,8 +336,8 @@ textarea{font-size:16px}}
   const rating = (message) => {
     const buttons = [["up", WORDS.good], ["down", WORDS.bad]].map(([name, label]) => {
       const pressed = String(message.rating === name);
-      return element("button", { type: "button", class: "rate", "aria-label": label, title: label, "aria-pressed": pressed,
-        onclick: () => rate(message, name, buttons) }, icon(name));
+      return element("button", { type: "button", class: `rate ${name}`, "aria-label": label, title: label, "aria-pressed": pressed,
+        onclick: () => rate(message, name, buttons) }, icon("thumb"));
     });
     return buttons;
   };
@@ -581,9 +583,12 @@ textarea{font-size:16px}}
     (event.shiftKey ? last : first).focus();
   };
 
+  // As high as what is written in it, up to the most that the style allows.
   const fit = () => {
+    const follow = isAtEnd();
     page.text.style.setProperty("height", "auto");
     page.text.style.setProperty("height", `${page.text.scrollHeight + 2}px`);
+    if (follow) toEnd();
   };
 
   const listen = () => {
