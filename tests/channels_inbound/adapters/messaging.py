@@ -67,6 +67,7 @@ class MessagingContract(MetaContract):
             "https://evil.example/x",
             "http://scontent.xx.fbcdn.net/x",
             "https://fbcdn.net.evil.example/x",
+            "https://evilfbcdn.net/x",
             "",
             "https://[",
         ],

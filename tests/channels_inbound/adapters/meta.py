@@ -152,6 +152,11 @@ class MetaContract(AdapterContract):
         with pytest.raises(Unusable):
             self.arrivals(json.dumps(document).encode())
 
+    @pytest.mark.parametrize("product", ["user", "", None, 5, ["page"]], ids=repr)
+    def test_row_41_a_readable_message_of_another_product_is_unusable(self, product: Any) -> None:
+        with pytest.raises(Unusable, match="another product"):
+            self.read(json.loads(self.sample) | {"object": product})
+
     def read(self, document: dict[str, Any]) -> list[Arrival]:
         return self.arrivals(json.dumps(document).encode())
 

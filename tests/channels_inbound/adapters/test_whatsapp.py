@@ -243,6 +243,12 @@ class TestWhatsApp(MetaContract):
         assert found.sender is not None
         assert (found.sender.name, found.sender.addresses) == ("Amina", (NUMBER,))
 
+    def test_of_several_contacts_that_are_somebody_else_none_lends_its_name(self) -> None:
+        others = [{"profile": {"name": "Juma"}, "wa_id": f"25470000000{n}"} for n in range(2)]
+        found = only(self.read(document(messages=[message()], contacts=others)))
+        assert found.sender is not None
+        assert (found.sender.name, found.sender.addresses) == ("", (NUMBER,))
+
     @pytest.mark.parametrize("number", [None, "", 5678, [], {}], ids=repr)
     def test_row_47_a_message_of_nobody_is_unusable(self, number: Any) -> None:
         with pytest.raises(Unusable, match="who wrote it"):
