@@ -19,16 +19,17 @@ from django.utils import timezone
 
 from agents import budgets, tools
 from agents.arguments import digest, faults
+from agents.awaiting import announce, wait
 from agents.leases import UNFINISHED
 from agents.models import Agent, Conversation, Intent, Message, Tool, ToolCall, Turn
 from agents.telling import tell
 from agents.tools import PREPARE, left
 from agents.tools.failures import ToolFailed
 from agents.tools.results import customer_text
-from agents.waking import listen, wake
+from agents.waking import wake
 from agents.wishes import Wish, read_wish
-from chatzuri import relay
 
+__all__ = ["accept", "approve", "begin", "call", "complete", "is_error", "refuse", "rehearse", "request", "run", "wait"]
 Status = ToolCall.Status
 HELD = "A person of the team has to approve this first. Nothing was sent yet."
 FORGOTTEN_AFTER = timedelta(seconds=20)
@@ -107,21 +108,6 @@ def accept(wish: Wish, *, key: str = "", conversation: Conversation | None = Non
         begun = _begin(wish, key=key, conversation=conversation, turn=None, reason=reason)
         if begun.status == Status.RUNNING:
             transaction.on_commit(partial(wake, "agents.tasks.run_tool_call", tool_call_id=begun.pk))
-    return begun
-
-
-def wait(begun: ToolCall, *, timeout: float = 15) -> ToolCall:
-    """The call as it is when a worker is through with it, or when the time is up: then it is still running."""
-    if begun.status != Status.RUNNING:
-        return begun
-
-    def is_over() -> bool:
-        return not ToolCall.objects.filter(pk=begun.pk, status=Status.RUNNING).exists()
-
-    # What was told before we listen is still there; the database is asked when nothing was told for a while.
-    for _ in listen(f"call:{begun.public_id}", is_over=is_over, timeout=timeout):
-        pass
-    begun.refresh_from_db(fields=["status", "result", "finished_at"])
     return begun
 
 
@@ -220,10 +206,9 @@ def _decide(row: ToolCall, wish: Wish) -> None:
 
 
 def _prepare(row: ToolCall, tool: Tool) -> bool:
-    """Write down what will leave. False where the tool could not: the call is refused then."""
+    """Write down what will leave. False where the tool could not, and then it has written nothing: it is refused."""
     try:
-        with transaction.atomic():
-            PREPARE[tool.kind](row, tool)
+        PREPARE[tool.kind](row, tool)
     except ToolFailed as failure:
         _refuse(row, str(failure))
         return False
@@ -306,7 +291,7 @@ def refuse(held: ToolCall, *, by: Any = None, reason: str = "") -> ToolCall:
         why = f" {reason.strip()[:300]}" if reason.strip() else ""
         _refuse(row, f"A person of the team did not approve this.{why} Nothing was sent.", outcome="not_approved")
         _tell_conversation(row)
-    relay.tell(f"call:{row.public_id}", {"type": "done", "status": row.status})
+    announce(row)
     return row
 
 
@@ -365,7 +350,7 @@ def complete(begun: ToolCall) -> ToolCall:
             if begun.finish(status=Status.FIRED if result.success else Status.FAILED, result=result.as_json()):
                 tell(begun)
                 _tell_conversation(begun)
-    relay.tell(f"call:{begun.public_id}", {"type": "done", "status": begun.status})
+    announce(begun)
     return begun
 
 

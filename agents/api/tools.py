@@ -69,9 +69,9 @@ class ToolCalls(AgentView):
 
     def working_tool(self, agent_id: str, name: str) -> Tool:
         """The tool and its agent in one look, since somebody waits; where there is none, a second one says why."""
-        rows = Tool.objects.filter(is_active=True, agent__is_active=True, agent__team=self.team, name=name)
-        rows = rows.filter(agent__public_id=agent_id).select_related("agent", "endpoint")
-        tool = rows.first() if name.isprintable() and agent_id.isprintable() else None
+        rows = Tool.objects.filter(agent__public_id=agent_id, agent__team=self.team, name=name)
+        found = rows.select_related("agent", "endpoint") if f"{agent_id}{name}".isprintable() else []
+        tool = next((one for one in found if one.is_active and one.agent.is_active), None)
         if tool is None:
             return tool_named(self.working_agent(agent_id), name)
         tool.agent.team = self.team

@@ -29,7 +29,10 @@ NEVER_SEEN = (State.NOT_SENT, State.BLOCKED, State.CANCELLED, State.EXPIRED)
 
 
 def prepare(call: ToolCall, tool: Tool) -> None:
-    """Accept the delivery in the caller's transaction. The body is exactly the brain's JSON. Raises `ToolFailed`."""
+    """Accept the delivery in the caller's transaction. The body is exactly the brain's JSON.
+
+    Raises `ToolFailed`, before anything is written.
+    """
     payload = call.arguments["payload"]
     headers = {"X-Chatzuri-Agent-Id": call.agent.public_id}
     conversation = call.conversation.public_id if call.conversation else ""
