@@ -12,7 +12,6 @@ from channels_inbound.adapters import mail
 from channels_inbound.adapters.base import Attachment
 from channels_inbound.adapters.mail import Headers
 
-MOST_BOUNDARIES = 200
 MOST_PARTS = 250
 MOST_LINES = 1_000_000
 MOST_COMPARISONS = 20_000_000
@@ -65,8 +64,9 @@ def _message(raw: bytes) -> Message:
 def _is_readable(raw: bytes) -> bool:
     """Whether it can be taken apart in a few seconds, as every mail can that was not made to prevent it."""
     lines, boundaries = raw.count(b"\n") + raw.count(b"\r"), len(_BOUNDARY.findall(raw))
-    few = boundaries <= MOST_BOUNDARIES and len(_PART_HEADER.findall(raw)) <= 2 * MOST_PARTS and lines <= MOST_LINES
-    return few and lines * boundaries <= MOST_COMPARISONS
+    if lines > MOST_LINES or lines * boundaries > MOST_COMPARISONS:
+        return False
+    return len(_PART_HEADER.findall(raw)) <= 2 * MOST_PARTS
 
 
 def _letter(message: Message) -> Letter:

@@ -373,6 +373,26 @@ NESTED = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n
 
 
 @pytest.mark.parametrize(
+    "body, is_read",
+    [
+        (b"\n" * (mime.MOST_LINES - 20), True),
+        (b"\n" * mime.MOST_LINES, False),
+        (b"boundary\n" * 4_000, True),
+        (b"boundary\n" * 5_000, False),
+        (b"Content-Type: x\n" * (2 * mime.MOST_PARTS - 2), True),
+        (b"Content-Disposition: x\n" * 2 * mime.MOST_PARTS, False),
+    ],
+    ids=["lines", "more lines", "comparisons", "more comparisons", "parts", "more parts"],
+)
+def test_of_a_mail_beyond_all_measure_only_the_headers_are_read(body, is_read):
+    letter = mime.read(
+        b"Subject: s\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nx\n--b--\n" + body
+    )
+    assert letter.headers.get("subject") == "s"
+    assert (letter.text == "x") is is_read
+
+
+@pytest.mark.parametrize(
     "body",
     [
         NESTED + b"--x\r\n" * 500_000,
