@@ -41,11 +41,16 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Line:
-    """One message, and what the agent did before it said so. `unbacked`: words that claim what was not done."""
+    """One message, and what the agent did before it said so. `unbacked`: words that claim what was not done.
+
+    `sent` is what became of it at its provider, `files` is what came with it: for whoever knows channels to fill in.
+    """
 
     message: Message
     receipts: list[Receipt] = field(default_factory=list)
     brain: str = ""
+    sent: list[Any] = field(default_factory=list)
+    files: list[Any] = field(default_factory=list)
 
     @property
     def unbacked(self) -> str:

@@ -31,6 +31,7 @@ from channels_inbound.models import (
     Reply,
 )
 from chatzuri.credentials import KINDS
+from chatzuri.fields import NotReadable
 from chatzuri.models import Credential
 
 LONGEST_SETTING = 500
@@ -214,6 +215,13 @@ def end_old_secrets(channel: Channel, *, by: str) -> Channel:
     return locked
 
 
+def begin_secrets_anew(channel: Channel, *, by: str) -> dict[str, str]:
+    """Throw all of them away, as when their key is gone. Those that are made here are made again and returned."""
+    with _changing(channel, f"Completed by {by}.", f"Changed by {by}.") as locked:
+        locked.secrets = "[]"
+        return _make_secrets(locked, given=())
+
+
 def make_secret(declared: SecretField) -> str:
     """256 random bits in a form that the provider takes."""
     for value in (random.token_urlsafe(32), "whsec_" + base64.b64encode(random.token_bytes(32)).decode()):
@@ -339,8 +347,11 @@ def _misfit(channel: Channel, credential: Credential | None) -> dict[str, str]:
 
 
 def is_ready(channel: Channel) -> bool:
-    """Switched on, and nothing that it needs is missing."""
-    return channel.is_active and not channel.missing_secrets() and not channel.missing_settings()
+    """Switched on, and nothing that it needs is missing. Secrets that cannot be decrypted are missing."""
+    try:
+        return channel.is_active and not channel.missing_secrets() and not channel.missing_settings()
+    except NotReadable:
+        return False
 
 
 @contextmanager

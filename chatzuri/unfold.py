@@ -20,6 +20,13 @@ SIDEBAR = (
         ),
     ),
     (
+        "Channels",
+        (
+            ("Channels", "hub", "channels_inbound.channel"),
+            ("Inbound requests", "move_to_inbox", "channels_inbound.inboundrequest"),
+        ),
+    ),
+    (
         "Audience",
         (
             ("Customers", "person", "agents.customer"),

@@ -12,7 +12,7 @@ from unfold.decorators import display
 from agents.admin.approvals import Approvals
 from agents.admin.escalations import Escalations, PersonFilter, escalation_badge, open_escalation, with_escalation
 from agents.models import Conversation, Customer, ToolCall
-from agents.transcripts import SHOWN, brain_words, calls, lines, receipt
+from agents.transcripts import SHOWN, Line, brain_words, calls, lines, receipt
 from chatzuri.admin import ReadOnlyAdmin, TeamScopedAdmin
 
 
@@ -61,6 +61,10 @@ class ConversationAdmin(Escalations, ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         return [*self.escalation_urls(), *super().get_urls()]
 
+    def lines(self, conversation: Conversation) -> list[Line]:
+        """The transcript. Whoever knows channels adds what became of each line there."""
+        return lines(conversation)
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -68,7 +72,7 @@ class ConversationAdmin(Escalations, ReadOnlyAdmin):
         context = {
             "title": f"Conversation with {conversation.customer}",
             "conversation": conversation,
-            "lines": lines(conversation),
+            "lines": self.lines(conversation),
             "escalation": open_escalation(conversation),
             "escalation_badge": escalation_badge(conversation.escalation_state),
             "shown": SHOWN,
