@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from agents import turns
-from agents.models import Conversation, Customer, Feedback, Message, Turn
+from agents.models import Conversation, Customer, Escalation, Feedback, Message, Turn
 from channels_inbound.models import InboundMessage, InboundRequest
 from tests.channels_inbound.widget.client import Widget, make_website
 from tests.factories import make_agent, make_customer
@@ -125,6 +125,12 @@ def test_any_text_is_kept_and_given_back_as_it_is(widget, text):
     assert response["Content-Type"] == "application/json"
     assert response["X-Content-Type-Options"] == "nosniff"
     assert response.json()["messages"][0]["text"] == text
+
+
+def test_what_the_agent_listens_for_is_heard():
+    agent = make_agent(escalation_phrases="mtu halisi")
+    Widget(make_website(agent=agent)).say("Nataka mtu halisi!")
+    assert Escalation.objects.get().conversation.agent == agent
 
 
 def test_an_agent_that_is_switched_off_says_so(widget, channel):

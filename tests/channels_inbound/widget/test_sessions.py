@@ -42,6 +42,10 @@ def test_it_looks_as_the_team_chose():
     assert body["settings"] == {"title": "Ask", "colour": "#ffcc00", "position": "left", "offline_text": "Closed"}
 
 
+def test_without_a_greeting_of_its_own_it_greets_as_the_agent_does():
+    assert Widget(make_website(agent=make_agent(greeting="Jambo!"))).begin().json()["greeting"] == "Jambo!"
+
+
 @pytest.mark.parametrize("colour", ["red", "#12345", "#1234567", "#12345g", "url(https://evil.example)", 7, None])
 def test_a_colour_that_is_none_is_the_usual_one(colour):
     assert Widget(make_website(colour=colour)).begin().json()["settings"]["colour"] == "#0f766e"
