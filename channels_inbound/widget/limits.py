@@ -60,7 +60,7 @@ def take(what: str, *, most: int, whose: list[str]) -> int:
     except redis.RedisError as error:
         logger.warning("A visitor was not counted: %s", type(error).__name__)
         return 0
-    return math.ceil(int(wait) / 1000)  # type: ignore[arg-type]
+    return math.ceil(int(wait) / 1000)
 
 
 def address_of(request: HttpRequest) -> str:
