@@ -2,6 +2,9 @@
 
 import json
 import re
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, connection
 
 from agents.models import Agent
 from channels_inbound import prepared
@@ -23,8 +26,7 @@ def channel(*, agent_id: str, kind: str) -> Channel | None:
     """One indexed look; None for every reason why there is none. Raises `StoreDown`."""
     if not _AGENT_ID.fullmatch(agent_id):
         return None
-    with store_errors():
-        row = prepared.first(_FIND, [agent_id, kind])
+    row = _row(agent_id, kind)
     if row is None:
         return None
     key, public_id, settings, secrets, credential, agent_key, agent_public_id, team_key, agent_is_active = row
@@ -33,3 +35,13 @@ def channel(*, agent_id: str, kind: str) -> Channel | None:
     found.agent, found.secrets, found.is_active = agent, Sealed(secrets), True
     found._state.adding = agent._state.adding = False
     return found
+
+
+def _row(agent_id: str, kind: str) -> tuple[Any, ...] | None:
+    """A connection that died while nobody used it is no reason to refuse anybody: one more look, on a new one."""
+    with store_errors():
+        try:
+            return prepared.first(_FIND, [agent_id, kind])
+        except (OperationalError, InterfaceError):
+            connection.close()
+            return prepared.first(_FIND, [agent_id, kind])

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import time
 import uuid
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from django.utils import timezone
 
 from channels_inbound.adapters.base import Adapter, Outgoing
 from channels_inbound.models import Attachment, Channel
-from channels_inbound.waking import FETCH_MEDIA, heed_wake, wake_workers
+from channels_inbound.waking import BELIEF, FETCH_MEDIA, heed_wake, wake_workers
 from webhooks import http
 from webhooks.headers import check_fetched
 
@@ -38,12 +39,18 @@ def fetch_waiting() -> int:
     """Fetch what waits; how many were tried. Fetching is reading: a worker that dies may do it again."""
     heed_wake(FETCH_MEDIA)
     count = 0
-    while count < AT_ONCE and (attachment := _lease()) is not None:
+    while count < AT_ONCE and (attachment := _lease() or _lease_soon()) is not None:
         fetch(attachment)
         count += 1
     if count == AT_ONCE:
         wake_workers(FETCH_MEDIA)
     return count
+
+
+def _lease_soon() -> Attachment | None:
+    """Whoever believed that somebody is on the way has committed by then."""
+    time.sleep(2 * BELIEF)
+    return _lease()
 
 
 def _lease() -> Attachment | None:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from channels_inbound import applying, payments, saying
 from channels_inbound.models import InboundMessage
 from channels_inbound.steps import Ignore, NotYet, Step
-from channels_inbound.waking import WORK_OFF, heed_wake, wake_workers
+from channels_inbound.waking import BELIEF, WORK_OFF, heed_wake, wake_workers
 
 logger = logging.getLogger(__name__)
 
@@ -77,17 +77,21 @@ def work_off() -> int:
     """Work off whatever is ripe, waiting for what will be in a moment; how many rows were done."""
     done = 0
     until = time.monotonic() + LONGEST_BURST.total_seconds() * 4
+    nothing_before = False
     while time.monotonic() < until:
-        heed_wake()
+        if not nothing_before:
+            heed_wake()
         threads = waiting()
         ripe = [thread for thread in threads if thread.ripe_in <= 0]
         worked = sum(work_on(thread.channel_id, thread.thread_key) for thread in ripe)
         done += worked
         if not worked:
             soon = [thread.ripe_in for thread in threads if thread.ripe_in > 0]
-            if not soon:
+            # Where a thread is ripe and not ours, another worker is at it.
+            if not soon and (threads or nothing_before):
                 return done
-            time.sleep(min(max(min(soon), 0.02), 0.5))
+            time.sleep(min(max(min(soon), 0.02), 0.5) if soon else 2 * BELIEF)
+        nothing_before = not threads
     wake_workers()
     return done
 

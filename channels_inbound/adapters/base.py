@@ -173,7 +173,10 @@ class Sender:
 
 @dataclass(frozen=True, kw_only=True)
 class Attachment:
-    """A file that came along: by the provider's id, by an address, or as the upload of that position in the form."""
+    """A file that came along: by the provider's id, by an address, as the upload of that position in the form, or whole.
+
+    `file` is filled in by whoever keeps it: its name in our file store.
+    """
 
     kind: str = "file"  # image, video, audio, voice, sticker, document, file
     provider_media_id: str = ""
@@ -186,6 +189,8 @@ class Attachment:
     is_inline: bool = False
     content_id: str = ""
     upload: int | None = None
+    content: bytes | None = field(default=None, repr=False)
+    file: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

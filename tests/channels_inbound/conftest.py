@@ -6,6 +6,7 @@ from celery.contrib.testing.worker import start_worker
 
 from agents.models import Agent
 from channels_inbound.models import Channel
+from channels_inbound.waking import FETCH_MEDIA, WORK_OFF, heed_wake
 from chatzuri import celery_app
 from tests.agents.scripted_model import ScriptedModel
 from tests.channels_inbound.doubles import Providers
@@ -19,6 +20,8 @@ def _folders(settings: Any, tmp_path: Any) -> Iterator[None]:
     settings.SPOOL_DIR = str(tmp_path / "spool")
     settings.MEDIA_ROOT = str(tmp_path / "media")
     yield
+    for task in (WORK_OFF, FETCH_MEDIA):
+        heed_wake(task)
 
 
 @pytest.fixture
