@@ -106,7 +106,8 @@ class _Event:
 
     def _spoken(self) -> Arrival:
         sender, said, files = _author(self.event), words(self.event.get("text")), _files(self.event)
-        kind: Kind = "echo" if self._is_ours() else "bot_message" if sender and sender.is_bot else "message"
+        is_program = self.subtype == "bot_message" or (sender is not None and sender.is_bot)
+        kind: Kind = "echo" if self._is_ours() else "bot_message" if is_program else "message"
         if kind == "message" and sender is None:
             return self._made("unsupported", reason="The message does not say who wrote it.")
         if kind == "message" and not said and not files:

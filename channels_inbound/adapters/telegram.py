@@ -50,7 +50,7 @@ SENTENCES = {
     "not found": "Telegram knows no bot with this token. Ask BotFather for it again and save it in the credential.",
     "too many requests": "Telegram takes no more messages at the moment. This one was not sent.",
 }
-_TOKEN = re.compile(r"\d{1,20}:[A-Za-z0-9_-]{1,100}")
+_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,100}")
 
 
 class Telegram(Adapter):
