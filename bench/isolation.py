@@ -58,8 +58,11 @@ def phase(receiver: stage.Receiver, *, hanging: int, name: str, seconds: float, 
     return waits(receiver, accepted, healthy)
 
 
-def flood(receiver: stage.Receiver, *, count: int) -> tuple[list[float], list[float]]:
-    """A calm team's waits before and while another team's `count` deliveries, queued at once, are sent."""
+def flood(receiver: stage.Receiver, *, count: int) -> tuple[list[float], list[float], float]:
+    """A calm team's waits before and while another team's `count` deliveries, queued at once, are sent.
+
+    Last comes how many of the flood were sent a second.
+    """
     from webhooks import publishing
     from webhooks.models import Delivery
 
@@ -70,9 +73,11 @@ def flood(receiver: stage.Receiver, *, count: int) -> tuple[list[float], list[fl
     flooded = stage.accept(endpoints=crowd, count=count)
     publishing.wake_drain()
     during: dict[str, float] = {}
+    began = time.monotonic()
     while Delivery.objects.filter(pk__gte=flooded[0], pk__lte=flooded[-1], state="queued").exists():
         during |= steady(calm, seconds=0.5, rate=CALM_RATE)
-    return before, waits(receiver, during, set(during))
+    rate = count / (time.monotonic() - began)
+    return before, waits(receiver, during, set(during)), rate
 
 
 def workers(queues: str, threads: int, niceness: int = 0) -> stage.Workers:
@@ -89,7 +94,7 @@ def main() -> None:
             steady(stage.make_endpoints(receiver=receiver, count=4, name="warm"), seconds=3, rate=rate)
             alone = phase(receiver, hanging=0, name="alone", seconds=seconds, rate=rate)
             beside = phase(receiver, hanging=ENDPOINTS // 5, name="beside", seconds=seconds, rate=rate)
-            before, during = flood(receiver, count=crowd)
+            before, during, sent = flood(receiver, count=crowd)
     figures = {
         "healthy_p50_ms": stage.percentile(alone, 0.5),
         "healthy_p99_ms": stage.percentile(alone, 0.99),
@@ -97,6 +102,7 @@ def main() -> None:
         "beside_hanging_p99_ms": stage.percentile(beside, 0.99),
         "p99_ratio": stage.percentile(beside, 0.99) / stage.percentile(alone, 0.99),
         "during_flood_samples": len(during),
+        "flood_sent_per_s": sent,
         "before_flood_p50_ms": stage.percentile(before, 0.5),
         "during_flood_p50_ms": stage.percentile(during, 0.5),
         "before_flood_p95_ms": stage.percentile(before, 0.95),

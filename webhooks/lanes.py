@@ -18,11 +18,14 @@ from django.db import InterfaceError, OperationalError, connection
 
 from webhooks.attempts import transmit
 from webhooks.claiming import Claimed, claim, next_paced, put_back
-from webhooks.publishing import heed_wake, tell_of_crowd, wake_drain
+from webhooks.publishing import ask_for_quiet, heed_wake, is_quiet_asked_for, tell_of_crowd, wake_drain
 from webhooks.recording import Finished, note_slow, record
 
 # How long outcomes are gathered before they are written in one transaction.
 GATHER = 0.005
+# The same for a full lane while the calm lane has work: it claims and commits less often, and its batches are larger.
+# Sending and writing down then take turns, so that a flood is busy in one place at a time.
+GATHER_QUIETLY = 0.03
 # A receiver that has not answered after this many seconds takes nobody's place any more.
 STUCK = 1.0
 # The most threads a lane may have, stuck ones included.
@@ -62,12 +65,14 @@ class Lane:
         self._threads = 0
         self._ahead = 0
         self._crowded_at = self._told_at = float("-inf")
+        self._is_quiet = False
 
     def drain(self) -> int:
         """Send until nothing is left that may be sent now. Returns how many; 0 if somebody drains this lane already."""
         heed_wake(slow=self.slow, calm=self.calm)
         self._asked.set()
-        self._done.put(None)
+        if self._busy.locked():  # else it is we who look, and once is enough
+            self._done.put(None)
         sent = 0
         while self._asked.is_set() and self._busy.acquire(blocking=False):
             try:
@@ -113,6 +118,8 @@ class Lane:
             self._flying[claimed.pk] = claimed
             self._ready.put(claimed)
         self._staff(min(size + len(self._stuck), len(self._flying), MOST_THREADS))
+        if self.calm and claims and self._is_time_to_tell():
+            ask_for_quiet()
         self._notice_crowd()
         return len(claims)
 
@@ -134,9 +141,16 @@ class Lane:
         """Whoever accepts something while this lane is full wakes the calm lane besides."""
         if not self.slow and not self.calm and len(self._flying) >= self._size // 2:
             self._crowded_at = time.monotonic()
-            if self._crowded_at - self._told_at > TELL_EVERY:
-                self._told_at = self._crowded_at
+            if self._is_time_to_tell():
                 tell_of_crowd()
+                self._is_quiet = is_quiet_asked_for()
+
+    def _is_time_to_tell(self) -> bool:
+        """Twice a second: what is said to other processes is a trip for everybody who says or reads it."""
+        now = time.monotonic()
+        is_time = now - self._told_at > TELL_EVERY
+        self._told_at = now if is_time else self._told_at
+        return is_time
 
     def _staff(self, wanted: int) -> None:
         """As many threads as may send at once, and one more for each that is stuck."""
@@ -173,7 +187,7 @@ class Lane:
         except Empty:
             return []
         if first is not None and len(self._flying) > 1 and not self.calm:
-            time.sleep(GATHER)
+            time.sleep(GATHER_QUIETLY if self._is_quiet and self._calm_share() is False else GATHER)
         return [finished for finished in (first, *_drained(self._done)) if finished is not None]
 
     def _look_ahead(self, finished: int) -> None:

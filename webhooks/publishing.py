@@ -23,6 +23,8 @@ TEST_EVENT = "test.signature"
 ENVELOPE = {"id", "timestamp", "agent_id", "data"}
 # Said while a lane is full; outlives by a second what that lane believes of itself.
 CROWD, CROWD_SECONDS = "crowd", 2
+# Said while the calm lane has something to send.
+QUIET, QUIET_SECONDS = "quiet", 2
 CALM = "webhooks.tasks.drain_calm"
 
 
@@ -211,6 +213,15 @@ def heed_wake(*, slow: bool = False, calm: bool = False) -> None:
 def tell_of_crowd() -> None:
     """A lane is full. Said often and forgotten soon, so that a process that vanishes leaves no crowd behind."""
     relay.say(CROWD, seconds=CROWD_SECONDS)
+
+
+def ask_for_quiet() -> None:
+    """The calm lane sends: whoever is in a crowd leaves processors and disk to it now and then."""
+    relay.say(QUIET, seconds=QUIET_SECONDS)
+
+
+def is_quiet_asked_for() -> bool:
+    return relay.is_said(QUIET)
 
 
 def _task(slow: bool) -> str:

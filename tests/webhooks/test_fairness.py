@@ -1,5 +1,6 @@
 """Who is sent to next, how many at once, how fast, in which order: with real rows and a real receiver."""
 
+import itertools
 import json
 import threading
 import time
@@ -11,7 +12,7 @@ from django.utils import timezone
 
 from tests.factories import make_delivery, make_endpoint, make_team
 from webhooks import claiming, lanes, recording, sending
-from webhooks.models import Delivery, Endpoint
+from webhooks.models import Attempt, Delivery, Endpoint
 
 pytestmark = pytest.mark.django_db(transaction=True)
 State = Delivery.State
@@ -135,6 +136,19 @@ class TestCalm:
         tasks = [json.loads(message)["headers"]["task"] for message in broker.lrange("nobody", 0, -1)[::-1]]
         assert tasks == ["webhooks.tasks.drain_calm", "webhooks.tasks.drain"]
         assert lanes.drain_calm() == 1
+
+    def test_while_the_calm_lane_has_work_a_crowd_claims_whole_batches(self, receiver, settings, monkeypatch):
+        settings.DELIVERY_THREADS = 4
+        monkeypatch.setattr(lanes, "GATHER_QUIETLY", 0.5)
+        make_delivery(endpoint=make_endpoint(url=receiver.url))
+        assert lanes.Lane(calm=True).drain() == 1
+        crowd = make_endpoint(url=receiver.url, concurrency=4)
+        keys = [make_delivery(endpoint=crowd).pk for _ in range(12)]
+        turns = itertools.count()
+        receiver.answer_to = lambda _: time.sleep(next(turns) % 4 * 0.03)  # one after the other, not all at once
+        assert lanes.Lane().drain() == 12
+        claims = Attempt.objects.filter(delivery__in=keys).values("began_at").distinct()
+        assert claims.count() == 3
 
     def test_nothing_waits_for_a_calm_lane_that_is_not_there(self, receiver, settings, monkeypatch):
         settings.DELIVERY_THREADS = 4
