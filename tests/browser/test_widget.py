@@ -5,42 +5,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from agents.models import Conversation, Customer, Feedback, Message
 from channels_inbound.models import Channel
 from tests.channels_inbound.widget.client import hash_of, make_website
 from tests.channels_inbound.widget.shop import Shop
-from tests.factories import make_bin, make_endpoint, make_tool
+from tests.factories import make_bin
 from webhooks.models import Delivery
 
 pytestmark = pytest.mark.django_db(transaction=True)
-TITLE = "Chat with us"
 SECRET = "s3cret-of-the-shop"
-# Colour and background of every text that can be seen, with the contrast between them.
-CONTRASTS = """() => {
-  const light = (parts) => parts.map((part) => part / 255)
-    .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, part, n) => sum + part * [0.2126, 0.7152, 0.0722][n], 0);
-  const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
-  const behind = (element) => {
-    for (let each = element; each; each = each.parentElement) {
-      const colour = parts(getComputedStyle(each).backgroundColor);
-      if (colour.length === 3 || colour[3] === 1) return colour.slice(0, 3);
-    }
-    return [255, 255, 255];
-  };
-  const root = document.querySelector("[data-chatzuri]").shadowRoot;
-  const found = {};
-  for (const element of root.querySelectorAll("h2, .said, .foot, .note, textarea, time, .retry, a, button")) {
-    if (!element.getClientRects().length) continue;
-    const [one, other] = [light(parts(getComputedStyle(element).color).slice(0, 3)), light(behind(element))];
-    const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
-    const name = element.className || element.localName;
-    found[name] = Math.min(found[name] || 21, contrast);
-  }
-  return found;
-}"""
 
 
 @pytest.fixture(autouse=True)
@@ -76,26 +51,7 @@ def visit(page: Page, shop: Shop) -> Iterator[Any]:
 @pytest.fixture
 def with_tool(channel: Channel, live_worker: Any) -> None:
     """The agent asks for an address and fires a webhook into a bin of the inspector."""
-    caught = make_bin(team=channel.agent.team)
-    make_tool(
-        agent=channel.agent,
-        endpoint=make_endpoint(team=channel.agent.team, url=caught.address),
-        title="Ask for a call back",
-        example_phrases="Please call me back",
-    )
-
-
-def button(page: Page) -> Locator:
-    return page.get_by_role("button", name=TITLE)
-
-
-def say(page: Page, text: str) -> None:
-    page.get_by_label("Your message").fill(text)
-    page.get_by_label("Your message").press("Enter")
-
-
-def reply(text: str, role: str = "agent") -> Message:
-    return Conversation.objects.get(state="open").say(role=role, text=text)
+    make_call_back(channel, url=make_bin(team=channel.agent.team).address)
 
 
 # --- talking ---------------------------------------------------------------------------------------------------------

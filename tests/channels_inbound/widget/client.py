@@ -9,7 +9,7 @@ from typing import Any
 from django.test import Client
 
 from channels_inbound.models import Channel
-from tests.factories import make_agent
+from tests.factories import make_agent, make_endpoint, make_tool
 
 ORIGIN = "https://www.shop.example"
 _numbers = itertools.count(1)
@@ -21,6 +21,16 @@ def make_website(*, agent: Any = None, secret: str = "", **settings: Any) -> Cha
         channel.put_secret("identity_secret", secret)
     channel.save()
     return channel
+
+
+def make_call_back(channel: Channel, *, url: str) -> None:
+    """A tool that asks for an address or a number, and fires a webhook there."""
+    make_tool(
+        agent=channel.agent,
+        endpoint=make_endpoint(team=channel.agent.team, url=url),
+        title="Ask for a call back",
+        example_phrases="Please call me back",
+    )
 
 
 def hash_of(secret: str, *parts: str) -> str:

@@ -8,8 +8,8 @@ import pytest
 from agents.models import Turn
 from chatzuri import relay
 from tests.agents.scripted_model import ScriptedModel, says
-from tests.channels_inbound.widget.client import Widget, make_website
-from tests.factories import make_agent, make_endpoint, make_tool
+from tests.channels_inbound.widget.client import Widget, make_call_back, make_website
+from tests.factories import make_agent
 
 pytestmark = pytest.mark.django_db
 
@@ -77,14 +77,9 @@ def test_a_turn_that_is_none(widget, turn):
 
 
 def test_with_a_worker_a_message_becomes_a_webhook_and_a_reply(receiver, worker):
-    agent = make_agent()
-    make_tool(
-        agent=agent,
-        endpoint=make_endpoint(team=agent.team, url=receiver.url),
-        title="Ask for a call back",
-        example_phrases="Please call me back",
-    )
-    widget = Widget(make_website(agent=agent))
+    channel = make_website()
+    make_call_back(channel, url=receiver.url)
+    widget = Widget(channel)
     turn = widget.say("Please call me back").json()["turn_id"]
     asks = events(widget.get(f"stream?turn={turn}"))[-1]["message"]["text"]
     turn = widget.say("asha@example.com").json()["turn_id"]
