@@ -6,7 +6,17 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from channels_inbound.adapters import sms
-from channels_inbound.adapters.base import FORM_TYPE, Arrival, Attachment, Connection, Incoming, Sender, Unusable, first
+from channels_inbound.adapters.base import (
+    FORM_TYPE,
+    Arrival,
+    Attachment,
+    Connection,
+    Incoming,
+    Kind,
+    Sender,
+    Unusable,
+    first,
+)
 from channels_inbound.adapters.reading import document, ident, moment, objects, storable
 from channels_inbound.adapters.reading import text as clean
 from channels_inbound.adapters.signing import fingerprint
@@ -107,8 +117,8 @@ def _bare(address: str) -> str:
     return address.rpartition(":")[2]
 
 
-def _made(kind: Any, key: str, fields: Mapping[str, Any], incoming: Incoming, **more: Any) -> Arrival:
-    known = {
+def _made(kind: Kind, key: str, fields: Mapping[str, Any], incoming: Incoming, **more: Any) -> Arrival:
+    known: dict[str, Any] = {
         "event_type": "twilio.message",
         "provider_id": key,
         "recipient": ident(fields.get("To")),
