@@ -25,7 +25,7 @@ from channels_inbound.adapters.reading import text as clean
 from channels_inbound.adapters.signing import fingerprint, fresh, hex_mac, matching, timestamp, verified
 from channels_inbound.adapters.slack_events import event
 from channels_inbound.adapters.slack_forms import pressed_or_commanded
-from channels_inbound.adapters.slack_replies import fetch, post, read_answer, read_file_address
+from channels_inbound.adapters.slack_replies import fetch, post, read_answer
 
 
 class Slack(Adapter):
@@ -83,7 +83,7 @@ class Slack(Adapter):
         "Under App Home, allow people to send messages from the messages tab.",
     )
     text_limit = 4000
-    media_hosts = ("slack.com",)
+    media_hosts = ("files.slack.com",)
     links: ClassVar[Mapping[str, str]] = {
         "Your apps": "https://api.slack.com/apps",
         "Events API": "https://docs.slack.dev/apis/events-api/",
@@ -139,6 +139,3 @@ class Slack(Adapter):
 
     def media(self, attachment: Mapping[str, Any], credential: Mapping[str, str]) -> Outgoing | None:
         return fetch(attachment, credential)
-
-    def media_url(self, body: bytes) -> str:
-        return read_file_address(body)

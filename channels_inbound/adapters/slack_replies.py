@@ -1,12 +1,12 @@
-"""What we ask Slack for: to post a message, and to hand out a file."""
+"""What goes to Slack: a message, and the question for a file."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from channels_inbound.adapters.base import Outgoing, Recipient, Sent, Unusable
-from channels_inbound.adapters.reading import get, ident, table
+from channels_inbound.adapters.reading import ident, table
 from channels_inbound.adapters.reading import text as clean
 from channels_inbound.adapters.slack_words import message_id
 
@@ -78,25 +78,9 @@ def read_answer(status: int, body: bytes) -> Sent:
 
 
 def fetch(attachment: Mapping[str, Any], credential: Mapping[str, str]) -> Outgoing | None:
-    """The file itself, or for one of another workspace's the question for its address. A foreign host never sees
-    the token: files that only lie elsewhere are not fetched."""
-    url, name = str(attachment.get("url") or ""), str(attachment.get("provider_media_id") or "")
-    if url:
-        return Outgoing(method="GET", url=url, headers=(_authorization(credential),)) if _is_file(url) else None
-    if not name:
-        return None
-    return Outgoing(
-        method="GET", url=f"{API}/files.info?file={quote(name, safe='')}", headers=(_authorization(credential),)
-    )
-
-
-def read_file_address(body: bytes) -> str:
-    try:
-        answer = table(body)
-    except Unusable:
-        return ""
-    url = clean(get(answer, "file", "url_private_download") or get(answer, "file", "url_private"), 2000)
-    return url if _is_file(url) else ""
+    """The file itself. A foreign host never sees the token: files that only lie elsewhere are not fetched."""
+    url = str(attachment.get("url") or "")
+    return Outgoing(method="GET", url=url, headers=(_authorization(credential),)) if _is_file(url) else None
 
 
 def _is_file(url: str) -> bool:

@@ -141,11 +141,12 @@ class Telegram(Adapter):
         return Outgoing(method="GET", url=f"{API}/bot{_token(credential)}/getFile?file_id={quote(file, safe='')}")
 
     def media_url(self, body: bytes, credential: Mapping[str, str] | None = None) -> str:
-        """Their answer only holds the path; the address has the token in it, so it takes the credential."""
-        path = clean(get(_answer(body), "result", "file_path"), 1000)
-        if not path or not credential:
-            return ""
-        return f"{API}/file/bot{_token(credential)}/{quote(path)}"
+        """Their answer only holds a path; the address has the token in it, so it takes the credential.
+
+        Without one it stays the bare path, which leads nowhere: the answer itself must not be taken for the file.
+        """
+        path = quote(clean(get(_answer(body), "result", "file_path"), 1000))
+        return f"{API}/file/bot{_token(credential)}/{path}" if path and credential else path
 
 
 def _answer(body: bytes) -> Mapping[str, Any]:
