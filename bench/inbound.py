@@ -1,7 +1,7 @@
 """Requests of a provider: verified and stored a second, and how long one takes at half of that load.
 
 The product's view, an ordinary Django view that does the same (bench/inbound_site.py) and an empty one, in turns, on
-the same server (granian, two processes with one thread each) in the same run. Every request is a WhatsApp message of
+the same server (granian, two processes with two threads each) in the same run. Every request is a WhatsApp message of
 its own with its own signature.
 """
 
@@ -28,7 +28,7 @@ class Server:
     def __init__(self) -> None:
         self.port = stage.free_port()
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
-        command += ["--port", str(self.port), "--workers", "2", "--blocking-threads", "1", "--no-ws"]
+        command += ["--port", str(self.port), "--workers", "2", "--blocking-threads", "2", "--no-ws"]
         self.process = subprocess.Popen(
             [*command, "--log-level", "error", "bench.inbound_site:application"],
             cwd=stage.ROOT,

@@ -93,18 +93,25 @@ def _rating(emoji: str) -> int | None:
 def status(row: InboundMessage) -> Step:
     """What became of a message of ours. Only forward: a late *delivered* does not undo *read*."""
     facts = row.facts
-    reply = (
-        Reply.objects.select_related("message__conversation")
-        .filter(channel=row.channel, provider_id=str(facts.get("target_id") or ""))
-        .exclude(provider_id="")
-        .order_by("-pk")
-        .first()
-    )
+    reply = _our_reply(row)
     if reply is None:
         raise NotYet("A status of a message that we did not send.")
     told = str(facts.get("status") or "")
     moved = _move(reply, told, _why(facts))
     return Step(reply.message.conversation, reason="" if moved else f"It was further than “{told}” already.")
+
+
+def _our_reply(row: InboundMessage) -> Reply | None:
+    """By the provider's id, or by our own where the provider brings it back: then its answer to us was lost."""
+    rows = Reply.objects.select_related("message__conversation").filter(channel=row.channel).order_by("-pk")
+    target_id = str(row.facts.get("target_id") or "")
+    if target_id and (found := rows.filter(provider_id=target_id).first()) is not None:
+        return found
+    own = str(row.facts.get("our_message_id") or "")
+    found = rows.filter(public_id=own, provider_id="").first() if own else None
+    if found is not None and target_id:
+        Reply.objects.filter(pk=found.pk).update(provider_id=target_id)
+    return found
 
 
 def _why(facts: dict[str, object]) -> str:

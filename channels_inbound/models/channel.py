@@ -172,6 +172,10 @@ class Refusal(models.Model):
         "encoding": "The signature is not written as the provider writes it.",
         "algorithm": "The signature was made in a way that this channel does not know.",
         "unreadable": "The proof in the request could not be read.",
+        "token": "The token in the request is not the one of this channel, or not written as the provider writes it.",
+        "body": "The proof does not fit the body of the request.",
+        "content_type": "The request came in a form in which the provider sends nothing.",
+        "verify_token": "The provider asked whether we are here, with another verify token than the one shown here.",
         "handshake": "The provider asked whether we are here, with another verify token than the one shown here.",
         "token_reused": "A proof that was used before came with another content.",
     }
