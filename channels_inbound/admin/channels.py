@@ -34,14 +34,6 @@ LATEST = 8
 
 
 @dataclass(frozen=True)
-class Step:
-    """One thing to do at the provider, with the address where it names it."""
-
-    text: SafeString
-    names_address: bool
-
-
-@dataclass(frozen=True)
 class Card:
     kind: str
     title: str
@@ -223,7 +215,7 @@ class ChannelAdmin(Trying, Secrets, TeamScopedAdmin):
             card=card(adapter),
             standing=words.standing(channel),
             replies=words.replies(adapter),
-            steps=steps(channel),
+            steps=steps(adapter),
             script=script_tag(channel) if adapter.kind == "website" else "",
             form=context.pop("form", None) or self._form(request, channel),
             credentials=self._credentials(request, adapter),
@@ -265,12 +257,10 @@ def quarantine_of(channel: Channel) -> str:
     return f"channel__id__exact={channel.pk}&state__exact={InboundRequest.State.QUARANTINED}"
 
 
-def steps(channel: Channel) -> list[Step]:
-    address = format_html("<code>{}</code>", channel.inbound_url)
-    return [
-        Step(format_html_join(address, "{}", ((piece,) for piece in step.split("{url}"))), "{url}" in step)
-        for step in channel.adapter.steps
-    ]
+def steps(adapter: Adapter) -> list[SafeString]:
+    """In the order of the adapter. The address itself stands above them, with its button."""
+    address = format_html('<strong class="cz-strong">{}</strong>', "the address above")
+    return [format_html_join(address, "{}", ((piece,) for piece in step.split("{url}"))) for step in adapter.steps]
 
 
 def script_tag(channel: Channel) -> str:

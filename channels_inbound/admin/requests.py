@@ -49,7 +49,7 @@ class ReceivedFilter(admin.SimpleListFilter):
 class InboundRequestAdmin(ReadOnlyAdmin):
     team_path = "channel__agent__team"
     empty_sentence = "Open a channel and press “Send me a test”: the first request appears here."
-    list_display = ["received", "channel", "verdict", "found", "again", "size", "public_id"]
+    list_display = ["received", "channel", "verdict", "found", "again", "size", "id_of_it"]
     list_display_links = ["received"]
     list_select_related = ["channel__agent"]
     list_filter = [("state", admin.ChoicesFieldListFilter), "channel", ReceivedFilter]
@@ -87,6 +87,10 @@ class InboundRequestAdmin(ReadOnlyAdmin):
     @admin.display(description="Size")
     def size(self, row: InboundRequest) -> str:
         return filesizeformat(row.body_size)
+
+    @admin.display(description="Id")
+    def id_of_it(self, row: InboundRequest) -> str:
+        return row.public_id
 
     def get_search_results(self, request: HttpRequest, rows: Any, term: str) -> tuple[Any, bool]:
         """Exact ids by their index: a search inside every body would not open fast."""
