@@ -104,7 +104,8 @@ def _content(channel: Channel, attachment: Attachment) -> tuple[bytes, str]:
     if request is None:
         raise NotFetched("The provider says neither where the file is nor what it is called.")
     answer = _get(adapter, request)
-    if url := adapter.media_url(answer.body):
+    # Never of a file's own content: that would let a customer choose where our proof goes next.
+    if not attachment.described.get("url") and (url := adapter.media_url(answer.body, credential)):
         answer = _get(adapter, _at(request, url))
     kind = next((value for name, value in answer.headers if name.lower() == "content-type"), "")
     return answer.body, kind.partition(";")[0].strip()

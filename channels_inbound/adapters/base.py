@@ -173,7 +173,7 @@ class Sender:
 
 @dataclass(frozen=True, kw_only=True)
 class Attachment:
-    """A file that came along: by the provider's id, by an address, as the upload of that position in the form, or whole.
+    """A file that came along: by the provider's id, an address, its place among the uploads of the form, or whole.
 
     `file` is filled in by whoever keeps it: its name in our file store.
     """
@@ -365,7 +365,7 @@ class Adapter:
         """The request that fetches an attachment, or that asks for its address (see `media_url`)."""
         return Outgoing(method="GET", url=attachment["url"]) if attachment.get("url") else None
 
-    def media_url(self, body: bytes) -> str:
+    def media_url(self, body: bytes, credential: Mapping[str, str]) -> str:
         """The address in the answer to `media`, where the first request only asks for one; empty otherwise."""
         return ""
 

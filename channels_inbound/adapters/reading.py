@@ -90,7 +90,7 @@ def text(value: Any, most: int = MOST_TEXT) -> str:
     """A text in its composed form and of a limited length; empty for whatever is no text."""
     if not isinstance(value, str):
         return ""
-    return unicodedata.normalize("NFC", plain(value))[:most]
+    return composed(plain(value[:most]))[:most]
 
 
 # A character and what may be marks on it. Marks are put in order by comparing each with those before it: a text of

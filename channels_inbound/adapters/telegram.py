@@ -140,7 +140,7 @@ class Telegram(Adapter):
             return None
         return Outgoing(method="GET", url=f"{API}/bot{_token(credential)}/getFile?file_id={quote(file, safe='')}")
 
-    def media_url(self, body: bytes, credential: Mapping[str, str] | None = None) -> str:
+    def media_url(self, body: bytes, credential: Mapping[str, str]) -> str:
         """Their answer only holds a path; the address has the token in it, so it takes the credential.
 
         Without one it stays the bare path, which leads nowhere: the answer itself must not be taken for the file.

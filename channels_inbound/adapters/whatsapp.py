@@ -106,7 +106,7 @@ class WhatsApp(Meta):
             return None
         return Outgoing(method="GET", url=f"{GRAPH}/{number}", headers=(("Authorization", f"Bearer {token}"),))
 
-    def media_url(self, body: bytes) -> str:
+    def media_url(self, body: bytes, credential: Mapping[str, str]) -> str:
         return text(answered(body).get("url"), 2000)
 
 

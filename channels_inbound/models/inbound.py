@@ -23,7 +23,7 @@ class InboundRequest(models.Model):
         SET_ASIDE = "set_aside", "Set aside"
 
     public_id = PublicIdField(prefix="inr")
-    # Each request of a provider would pay for the foreign key's own index and check; those below begin with the channel.
+    # Each request of a provider would pay for the index and the check of a foreign key; those below do for an index.
     channel = models.ForeignKey(
         Channel, on_delete=models.CASCADE, related_name="requests", db_index=False, db_constraint=False
     )

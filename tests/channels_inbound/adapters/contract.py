@@ -282,7 +282,7 @@ class AdapterContract:
     @EXAMPLES
     @given(body=st.binary(max_size=120) | JSON.map(lambda value: json.dumps(value).encode()))
     def test_reading_the_address_of_a_file_never_raises(self, body: bytes) -> None:
-        assert isinstance(self.adapter.media_url(body), str)
+        assert isinstance(self.adapter.media_url(body, {}), str)
 
     @EXAMPLES
     @given(text=st.text(min_size=1, max_size=300), times=st.integers(1, 60))

@@ -542,7 +542,7 @@ def test_a_foreign_host_never_sees_the_token(url: str) -> None:
 
 def test_what_a_file_says_never_leads_to_another_one() -> None:
     secret = b'{"ok": true, "file": {"url_private": "https://files.slack.com/files-pri/T1-F9/secret.pdf"}}'
-    assert Slack().media_url(secret) == ""
+    assert Slack().media_url(secret, {}) == ""
     assert Slack().media({"provider_media_id": "F1"}, CREDENTIAL) is None
 
 

@@ -427,6 +427,6 @@ def test_a_file_is_asked_for_by_its_id_and_fetched_from_its_path() -> None:
     assert (
         Telegram().media_url(answer, CREDENTIAL) == f"https://api.telegram.org/file/bot{token}/documents/file%201.pdf"
     )
-    assert Telegram().media_url(answer) == "documents/file%201.pdf"
+    assert Telegram().media_url(answer, {}) == "documents/file%201.pdf"
     assert Telegram().media_url(b"{}", CREDENTIAL) == ""
     assert Telegram().media({}, CREDENTIAL) is None

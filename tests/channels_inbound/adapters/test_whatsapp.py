@@ -466,7 +466,7 @@ class TestWhatsApp(MetaContract):
         assert (outgoing.method, outgoing.url) == ("GET", "https://graph.facebook.com/v25.0/65463453")
         assert dict(outgoing.headers) == {"Authorization": "Bearer EAAG-a-token-of-tests"}
         url = "https://lookaside.fbsbx.com/whatsapp_business/attachments/?mid=65463453&hash=x"
-        assert self.adapter.media_url(json.dumps({"url": url, "mime_type": "image/jpeg"}).encode()) == url
+        assert self.adapter.media_url(json.dumps({"url": url, "mime_type": "image/jpeg"}).encode(), {}) == url
 
     @pytest.mark.parametrize("name", ["", "me", "1/../../me", "1?fields=x", None], ids=repr)
     def test_an_id_that_is_no_number_is_not_asked_for(self, name: Any) -> None:
