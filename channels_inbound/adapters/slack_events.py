@@ -48,7 +48,7 @@ class _Event:
         return self._happened(self.type)
 
     def _made(self, kind: Kind, **more: Any) -> Arrival:
-        known = {
+        known: dict[str, Any] = {
             "provider_id": self.id,
             "event_type": f"slack.{self.type}",
             "recipient": ident(self.body.get("api_app_id")),
@@ -56,7 +56,8 @@ class _Event:
             "facts": {"event_id": self.id, "team": self.team, "channel": self.channel},
             "extra": self.event,
         }
-        return Arrival(kind=kind, dedupe_key=self.key, **(known | more))
+        facts = {**known.pop("facts"), **more.pop("facts", {})}
+        return Arrival(kind=kind, dedupe_key=self.key, facts=facts, **(known | more))
 
     def _happened(self, name: str) -> Arrival:
         return self._made("event", event_type=f"slack.{name}", sender=_person(self.event.get("user")))
