@@ -5,7 +5,7 @@ a month from now. Nothing leaves because of an event alone; where an agent has r
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -135,8 +135,10 @@ def _let_rules_judge(agent: Agent, told: Iterable[Event]) -> None:
 # --- the snapshot -----------------------------------------------------------------------------------------------------
 
 
-def snapshots(agent: Agent, keys: Iterable[int]) -> dict[int, dict[str, Any]]:
+def snapshots(agent: Agent, keys: Collection[int]) -> dict[int, dict[str, Any]]:
     """`{customer: …, lead: …}` as events tell it, by the customer's key; of leads, the one with this agent."""
+    if not keys:
+        return {}
     rows = _customers(keys).annotate(own_lead=FilteredRelation("leads", condition=Q(leads__agent=agent)))
     columns = (*COLUMNS, *(f"own_lead__{name}" for name in LEAD))
     return {row["pk"]: {"customer": _customer(row), "lead": _lead(row)} for row in rows.values(*columns)}

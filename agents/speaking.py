@@ -66,8 +66,8 @@ def take_in(
     happenings += _learned(agent, recognised.customer, conversation, found, happenings)
     happenings += escalating.notice(conversation, message)
     # In a group it is not always the one who began the conversation.
-    whose = {"conversation": conversation, "customer": recognised.customer}
-    emit_all(agent, [replace(one, **whose) for one in happenings], cause=cause)
+    writer = recognised.customer
+    emit_all(agent, [replace(one, conversation=conversation, customer=writer) for one in happenings], cause=cause)
     return Said(message, recognised.customer)
 
 

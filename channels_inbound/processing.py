@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
@@ -97,7 +98,7 @@ def work_off() -> int:
 
 
 def waiting() -> list[Waiting]:
-    values = {
+    values: dict[str, Any] = {
         "debounce": timedelta(seconds=settings.INBOUND_DEBOUNCE),
         "longest": LONGEST_BURST,
         "again": TRY_AGAIN,

@@ -64,7 +64,7 @@ class ChannelInbound(APIView):
     def post(self, request: Request, agent_id: str, slug: str) -> HttpResponse:
         return answer(request, agent_id, slug)
 
-    put = patch = delete = head = options = trace = post
+    put = patch = delete = head = options = trace = post  # type: ignore[assignment]
 
 
 def now() -> datetime:
@@ -114,7 +114,7 @@ def _answered(outcome: receiving.Outcome) -> HttpResponse:
 
 def nothing_here(request: Request) -> HttpResponse:
     """The same words for every reason, and the same as for any address that does not exist."""
-    return UnknownPath.as_view()(request._request, unknown="")  # type: ignore[return-value]
+    return UnknownPath.as_view()(request._request, unknown="")
 
 
 # --- reading the request ---------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # About equally long on two cores. Whatever is not named here runs in the last part.
 PARTS = [
     ["tests/agents", "tests/dev", "tests/browser"],
-    ["tests/webhooks", "tests/attacks", "tests/faults", "tests/chatzuri"],
+    ["tests/webhooks", "tests/attacks", "tests/faults", "tests/chatzuri", "tests/channels_inbound"],
 ]
 
 

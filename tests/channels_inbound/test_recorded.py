@@ -6,6 +6,7 @@ clock is set to the recording's.
 """
 
 import http.client
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from channels_inbound import views
 from channels_inbound.models import InboundMessage, InboundRequest
 from tests.channels_inbound import recorded
-from tests.factories import make_agent
+from tests.factories import make_agent, make_api_key
 
 FOLDER = os.environ.get("RECORDED_REQUESTS", "")
 FIXTURES = recorded.load(Path(FOLDER)) if FOLDER else []
@@ -33,9 +34,14 @@ class Place:
         self.address = urlsplit(server.url)
         self.agent = make_agent()
         self.fixture = fixture
-        from tests.channels_inbound.providers import make_channel
-
-        make_channel(agent=self.agent, **fixture.setup())
+        key = make_api_key(team=self.agent.team)
+        status, _, answer = self.call(
+            "POST",
+            f"/api/v1/agents/{self.agent.public_id}/channels",
+            json.dumps(fixture.setup()).encode(),
+            [("Content-Type", "application/json"), ("Authorization", f"Bearer {key}")],
+        )
+        assert status == 201, answer
 
     def send(self, fixture: "recorded.Fixture") -> tuple[int, dict[str, str], bytes]:
         path = fixture.path(self.agent.public_id)

@@ -35,8 +35,11 @@ def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_every_route_is_described(document):
+    """But for what providers and visitors' browsers call: they follow contracts of their own."""
     ours = {route for route in routes(get_resolver().url_patterns) if route.startswith("/api/v1/")}
-    assert set(document["paths"]) == ours - {"/api/v1/schema"}
+    theirs = {route for route in ours if "/chat/website/" in route or "P<slug>" in route}
+    assert set(document["paths"]) == ours - theirs - {"/api/v1/schema"}
+    assert len(theirs) > 4
 
 
 def test_every_operation_has_words_a_key_and_its_problems(document):
