@@ -13,7 +13,9 @@ from django.test import Client
 from django.utils import timezone
 
 from agents import models as agents
+from channels_inbound import models as channels
 from chatzuri import models as floor
+from tests.channels_inbound.providers import make_channel
 from tests.factories import (
     make_action,
     make_agent,
@@ -33,6 +35,8 @@ from webhooks import models as webhooks
 
 pytestmark = pytest.mark.django_db
 ALPHA_ROW = {"all": [{"field": "customer.plan", "operator": "is", "value": "alpha-plan", "not": False}]}
+APPS = ("chatzuri", "webhooks", "agents", "channels_inbound")
+ACTIONS = ("delete_selected", "release", "discard", "pause", "resume", "revoke", "resend", "replay_selected")
 METHODS = ("get", "post", "put", "patch", "delete")
 # Pages about nobody's rows: they answer anybody alike.
 PUBLIC = {"admin/login/", "admin/logout/", "admin/jsi18n/", "api/v1/schema", "api/docs", ""}
@@ -73,7 +77,7 @@ def theirs() -> dict[str, Any]:
     rows |= {"message": message, "lead": lead, "escalation": escalation}
     rows |= {"customaction": action, "actionversion": action.current, "actionrun": run}
     rows |= {"delivery": delivery, "event": delivery.event, "toolcall": call, "customer": conversation.customer}
-    return rows | rule_rows(agent, delivery.event)
+    return rows | rule_rows(agent, delivery.event) | channel_rows(agent, message)
 
 
 def rule_rows(agent: Any, event: Any) -> dict[str, Any]:
@@ -89,6 +93,22 @@ def rule_rows(agent: Any, event: Any) -> dict[str, Any]:
     return rows | {"wordlist": words}
 
 
+def channel_rows(agent: Any, message: Any) -> dict[str, Any]:
+    channel = make_channel(agent=agent, kind="whatsapp", settings={"number": "alpha-number"})
+    body = b'{"text": "alpha-body"}'
+    request = channels.InboundRequest.objects.create(
+        channel=channel, body=body, body_size=len(body), body_sha256="0" * 64, state="quarantined", reason="alpha-why"
+    )
+    arrived = channels.InboundMessage.objects.create(
+        request=request, channel=channel, dedupe_key="alpha", kind="message", occurred_at=timezone.now(), state="failed"
+    )
+    file = {"position": 0, "kind": "image", "filename": "alpha-file", "state": "stored", "file": "inbound/alpha"}
+    channels.Attachment.objects.create(inbound_message=arrived, **file)
+    channels.Reply.objects.create(message=message, channel=channel, address="alpha-address", text="alpha-reply")
+    channels.Refusal.objects.note(channel=channel, reason="stale")
+    return {"channel": channel, "inboundrequest": request}
+
+
 @pytest.fixture
 def stranger() -> Client:
     """An owner of team B."""
@@ -99,7 +119,7 @@ def stranger() -> Client:
 
 
 def snapshot() -> dict[str, Any]:
-    ours = [model for app in ("chatzuri", "webhooks", "agents") for model in apps.get_app_config(app).get_models()]
+    ours = [model for app in APPS for model in apps.get_app_config(app).get_models()]
     skipped = {"last_used_at", "last_login"}
     return {
         model._meta.label: [
@@ -123,7 +143,7 @@ def test_every_admin_page_of_another_teams_row_is_not_found(theirs, stranger):
 
 
 def test_every_admin_list_is_silent_about_other_teams(theirs, stranger):
-    lists = [r for r in routes() if re.fullmatch(r"admin/(chatzuri|webhooks|agents)/\w+/(add/)?", r)]
+    lists = [r for r in routes() if re.fullmatch(r"admin/(chatzuri|webhooks|agents|channels_inbound)/\w+/(add/)?", r)]
     assert len(lists) > 10
     for route in ["admin/", *lists]:
         for query in ("", "?q=alpha"):
@@ -150,10 +170,11 @@ def test_autocomplete_never_offers_another_teams_rows(theirs, stranger):
 
 def test_actions_with_posted_ids_touch_nothing_of_another_team(theirs, stranger):
     before = snapshot()
-    for route in [r for r in routes() if re.fullmatch(r"admin/(chatzuri|webhooks|agents)/\w+/", r)]:
+    for route in [r for r in routes() if re.fullmatch(r"admin/(chatzuri|webhooks|agents|channels_inbound)/\w+/", r)]:
         row = theirs.get(route.split("/")[2])
-        for action in ("delete_selected", "release", "discard", "pause", "resume", "revoke", "resend"):
+        for action in ACTIONS:
             data = {"action": action, "_selected_action": [row.pk if row else 1], "post": "yes", "select_across": "1"}
+            data["confirmed"] = "yes"
             assert_silent(route, stranger.post(f"/{route}", data))
     after = snapshot()
     for label in before:

@@ -23,6 +23,7 @@ from channels_inbound.admin.forms import ChannelForm
 from channels_inbound.admin.secrets import DEFAULT_OVERLAP, OVERLAPS, Secrets, held, shown_once
 from channels_inbound.admin.trying import Trying, look_again
 from channels_inbound.models import Channel, InboundRequest, Refusal
+from channels_inbound.standing import standing as standing_of
 from chatzuri.admin import TeamScopedAdmin
 from chatzuri.admin.wall import rows_of_team
 from chatzuri.fields import NotReadable
@@ -82,7 +83,7 @@ class ChannelAdmin(Trying, Secrets, TeamScopedAdmin):
 
     @admin.display(description="State")
     def state_label(self, channel: Channel) -> SafeString:
-        standing = words.standing(channel)
+        standing = standing_of(channel)
         return badge(standing.word, standing.tone)
 
     @admin.display(description="Last request (UTC)")
@@ -168,7 +169,7 @@ class ChannelAdmin(Trying, Secrets, TeamScopedAdmin):
             return self.channel_page(request, channel, form=form)
         self.log_change(request, channel, "Saved its settings.")
         channel = self.own_row(request, object_id)
-        messages.success(request, f"Saved. {words.standing(channel).sentence}")
+        messages.success(request, f"Saved. {standing_of(channel).sentence}")
         return HttpResponseRedirect(reverse(self.url_name("change"), args=[channel.pk]))
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
@@ -195,7 +196,7 @@ class ChannelAdmin(Trying, Secrets, TeamScopedAdmin):
     def switch_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         channel = self.own_row(request, object_id, to_change=True)
         switch = connecting.switch_on if request.POST.get("state") == "on" else connecting.switch_off
-        standing = words.standing(switch(channel, by=str(request.user)))
+        standing = standing_of(switch(channel, by=str(request.user)))
         self.log_change(request, channel, f"It is {standing.word}.")
         messages.success(request, f"{channel}: {standing.word}. {standing.sentence}")
         return HttpResponseRedirect(reverse(self.url_name("change"), args=[channel.pk]))
@@ -213,7 +214,7 @@ class ChannelAdmin(Trying, Secrets, TeamScopedAdmin):
             tab="channels",
             adapter=adapter,
             card=card(adapter),
-            standing=words.standing(channel),
+            standing=standing_of(channel),
             replies=words.replies(adapter),
             steps=steps(adapter),
             script=script_tag(channel) if adapter.kind == "website" else "",

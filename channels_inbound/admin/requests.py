@@ -16,10 +16,10 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from channels_inbound import processing, receiving
-from channels_inbound.admin import words
 from channels_inbound.admin.channels import request_badge
 from channels_inbound.admin.trying import became
 from channels_inbound.models import Attachment, Channel, InboundMessage, InboundRequest
+from channels_inbound.standing import is_readable
 from chatzuri.admin import ReadOnlyAdmin
 from chatzuri.admin.wall import team_of
 from webhooks.admin import showing
@@ -248,12 +248,12 @@ def _fields(data: bytes) -> list[tuple[str, str]] | None:
 
 
 def _secrets_of(channel: Channel) -> list[str]:
-    return channel.secret_values() if words.is_readable(channel) else []
+    return channel.secret_values() if is_readable(channel) else []
 
 
 def _secret_words(row: InboundRequest) -> str:
     """Which secret proved it: its label and mask. It may be gone since."""
-    if not row.secret_ref or not words.is_readable(row.channel):
+    if not row.secret_ref or not is_readable(row.channel):
         return ""
     fact = next((each for each in row.channel.secret_facts() if each["id"] == row.secret_ref), None)
     if fact is None:

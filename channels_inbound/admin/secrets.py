@@ -11,8 +11,8 @@ from django.urls import reverse
 
 from channels_inbound import connecting
 from channels_inbound.adapters.base import SecretField
-from channels_inbound.admin import words
 from channels_inbound.models import Channel
+from channels_inbound.standing import is_readable
 
 if TYPE_CHECKING:
     from chatzuri.admin import TeamScopedAdmin as Base
@@ -47,7 +47,7 @@ class ShownOnce:
 
 def held(channel: Channel) -> list[Held]:
     """Those of which something is stored; the others stand in the form. Empty where they cannot be decrypted."""
-    if not words.is_readable(channel):
+    if not is_readable(channel):
         return []
     facts, valid = channel.secret_facts(), channel.connection()
     ids = {name: {one.id for one in valid.valid(name)} for name in {fact["name"] for fact in facts}}
@@ -99,7 +99,7 @@ class Secrets(Base):
     def anew_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """For secrets that cannot be decrypted any more: away with them, and the ones made here are made again."""
         channel = self.own_row(request, object_id, to_change=True)
-        if words.is_readable(channel):
+        if is_readable(channel):
             return HttpResponseRedirect(reverse(self.url_name("change"), args=[channel.pk]))
         made = connecting.begin_secrets_anew(channel, by=str(request.user))
         self.log_change(request, channel, "Threw away secrets that could not be decrypted.")

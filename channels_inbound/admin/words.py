@@ -1,10 +1,7 @@
 """What pages say of channels, requests and replies: a word, its colour, and a sentence with what to do."""
 
-from dataclasses import dataclass
-
 from channels_inbound.adapters.base import Adapter
-from channels_inbound.models import Channel, InboundMessage, InboundRequest, Reply
-from chatzuri.fields import NotReadable
+from channels_inbound.models import InboundMessage, InboundRequest, Reply
 
 ICONS = {
     "website": "web",
@@ -72,44 +69,6 @@ KINDS = {
     "event": "Event",
     "unsupported": "Not readable",
 }
-
-
-@dataclass(frozen=True)
-class Standing:
-    """How a channel is doing. `sentence` says what it means, and what to do about it."""
-
-    word: str
-    tone: str
-    sentence: str
-
-
-def standing(channel: Channel) -> Standing:
-    """From what is stored alone: whether anything ever arrived is said elsewhere."""
-    if not is_readable(channel):
-        return Standing("secrets not readable", "bad", "Its secrets cannot be decrypted any more. Enter them again.")
-    secrets = channel.missing_secrets()
-    if not channel.is_active:
-        return Standing("switched off", "", "Its address answers as if there were nothing, and replies are not sent.")
-    if secrets:
-        missing = " and ".join(f"“{label}”" for label in secrets)
-        return Standing(
-            "refuses everything", "bad", f"It waits for {missing}. Until then nobody can prove who they are."
-        )
-    if settings := channel.missing_settings():
-        missing = " and ".join(f"“{label}”" for label in settings)
-        return Standing("not complete", "warn", f"It has no {missing} yet, so it cannot tell what is meant for it.")
-    if channel.adapter.credential_kind and channel.credential_id is None:
-        return Standing("cannot reply", "warn", "Messages come in, but without a credential nothing goes out.")
-    return Standing("works", "good", "It has everything that it needs.")
-
-
-def is_readable(channel: Channel) -> bool:
-    """Whether its secrets can be decrypted: their key may be gone."""
-    try:
-        channel.secret_facts()
-    except NotReadable:
-        return False
-    return True
 
 
 def window(adapter: Adapter) -> str:

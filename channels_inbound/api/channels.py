@@ -20,7 +20,7 @@ from channels_inbound.adapters import ADAPTERS, Adapter
 from channels_inbound.api import channels_docs
 from channels_inbound.api.base import BY, ChannelView, not_saved
 from channels_inbound.models import Channel
-from chatzuri.fields import NotReadable
+from channels_inbound.standing import is_readable, standing
 from webhooks.api import moment
 
 MOST_HOURS = 168
@@ -174,14 +174,14 @@ def kind(agent: Agent, adapter: Adapter) -> dict[str, Any]:
 
 def describe(channel: Channel) -> dict[str, Any]:
     """With masks of its secrets. Load `agent` and `credential`."""
-    readable = _is_readable(channel)
+    readable = is_readable(channel)
     return {
         "id": channel.public_id,
         "kind": channel.kind,
         "agent_id": channel.agent.public_id,
         "inbound_url": channel.inbound_url,
         "is_active": channel.is_active,
-        "state": state(channel),
+        "state": standing(channel).code,
         "missing": [*channel.missing_settings(), *(channel.missing_secrets() if readable else [])],
         "settings": channel.settings,
         "secrets": _secrets(channel),
@@ -191,30 +191,9 @@ def describe(channel: Channel) -> dict[str, Any]:
     }
 
 
-def state(channel: Channel) -> str:
-    """A word for programs: off, unreadable, refuses_everything, incomplete, cannot_reply or ready."""
-    if not channel.is_active:
-        return "off"
-    if not _is_readable(channel):
-        return "unreadable"
-    if channel.missing_secrets():
-        return "refuses_everything"
-    if channel.missing_settings():
-        return "incomplete"
-    return "cannot_reply" if channel.adapter.credential_kind and channel.credential_id is None else "ready"
-
-
-def _is_readable(channel: Channel) -> bool:
-    try:
-        channel.secret_facts()
-    except NotReadable:
-        return False
-    return True
-
-
 def _secrets(channel: Channel) -> list[dict[str, Any]]:
     """Newest first. Nothing of a value but its mask."""
-    if not _is_readable(channel):
+    if not is_readable(channel):
         return []
     return [
         {"name": fact["name"], "mask": fact["mask"], "added_at": moment(fact["added_at"])}

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from channels_inbound import connecting
-from channels_inbound.models import Channel
+from channels_inbound import connecting, processing, receiving, samples
+from channels_inbound.models import Attachment, Channel, InboundRequest, Reply
 from tests.channels_inbound.providers import make_channel
 from tests.factories import make_agent, make_team, make_user
 
@@ -77,6 +77,44 @@ def test_two_secrets_are_valid_until_the_old_one_is_ended(page: Page, live_serve
     expect(row.locator(".ch-masks li")).to_have_count(1)
     channel.refresh_from_db()
     assert [one.value for one in channel.connection().valid("app_secret")] == ["another-app-secret"]
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_nothing_sticks_out_at_400_pixels(page: Page, live_server: Any, log_in: Any, colours: Any) -> None:
+    agent = make_agent(name="An agent with quite a long name")
+    channels = [make_channel(agent=agent, kind=kind) for kind in ("whatsapp", "generic", "website")]
+    row = arrived(channels[0], "x" * 300)
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.emulate_media(color_scheme=colours)
+    log_in(make_user(team=agent.team))
+    wide = {}
+    for address in (
+        *("channel/", "channel/add/", "channel/add/?kind=stripe", f"channel/{channels[0].pk}/delete/"),
+        *(f"channel/{channel.pk}/change/?tested={row.pk}" for channel in channels),
+        *("inboundrequest/", f"inboundrequest/{row.pk}/change/"),
+    ):
+        page.goto(f"{live_server.url}/admin/channels_inbound/{address}")
+        surplus = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if surplus > 0:
+            wide[address] = surplus
+    page.goto(f"{live_server.url}/admin/agents/conversation/{row.messages.get().conversation_id}/change/")
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    assert wide == {}
+
+
+def arrived(channel: Channel, text: str) -> InboundRequest:
+    """A message with a file, and a reply that did not go out."""
+    outcome = receiving.receive(adapter=channel.adapter, channel=channel, incoming=samples.sample(channel, text))
+    processing.work_off()
+    assert outcome.request is not None
+    message = outcome.request.messages.get()
+    facts = {"position": 0, "kind": "image", "filename": "f" * 90 + ".jpg", "state": "refused", "reason": "r" * 200}
+    Attachment.objects.create(inbound_message=message, message=message.message, **facts)
+    said = message.conversation.say(role="agent", text="y" * 300)
+    Reply.objects.create(
+        message=said, channel=channel, address="1", text="y", state="failed", reason="No. " + "z" * 200
+    )
+    return outcome.request
 
 
 def test_disconnecting_by_keyboard(page: Page, live_server: Any, log_in: Any) -> None:

@@ -18,6 +18,7 @@ from channels_inbound.adapters import ADAPTERS
 from channels_inbound.adapters.base import Incoming
 from channels_inbound.admin import trying, words
 from channels_inbound.models import Attachment, Channel, InboundMessage, InboundRequest, Refusal, Reply
+from channels_inbound.standing import standing as standing_of
 from chatzuri.models import Team
 from tests.channels_inbound.providers import make_channel
 from tests.factories import make_agent, make_conversation, make_credential, make_team, make_user
@@ -144,7 +145,7 @@ def test_settings_secret_and_credential_are_saved_in_one_form(client, agent, tea
     channel.refresh_from_db()
     assert channel.settings == {"phone_number_id": "106540352242922"}
     assert channel.credential == credential
-    assert words.standing(channel).word == "works"
+    assert standing_of(channel).word == "works"
     assert "an-app-secret-of-meta" not in response.content.decode()
     assert f"App secret: {'•' * 8}meta" in text(response)
 
@@ -206,7 +207,7 @@ def test_every_kind_has_a_page(client, agent, kind):
 )
 def test_a_state_is_a_word_and_a_sentence(client, agent, changes, word):
     channel = make_channel(agent=agent, kind="whatsapp", **changes)
-    standing = words.standing(channel)
+    standing = standing_of(channel)
     assert standing.word == word
     assert word in text(client.get(LIST))
     assert standing.sentence in text(client.get(page(channel)))
@@ -223,7 +224,7 @@ def test_secrets_whose_key_is_gone_are_begun_anew(client, agent):
     channel.refresh_from_db()
     [token] = channel.connection().valid("verify_token")
     assert token.value in text(made)
-    assert words.standing(channel).word == "refuses everything"
+    assert standing_of(channel).word == "refuses everything"
     press(client, "anew", channel)
     channel.refresh_from_db()
     assert channel.connection().valid("verify_token") == [token]
@@ -517,6 +518,22 @@ def test_conversations_are_filtered_by_channel(client, agent):
     listed = client.get("/admin/agents/conversation/?channel=whatsapp")
     assert "WhatsApp" in text(listed)
     assert "1 conversation" in text(listed)
+
+
+def test_the_start_page_names_what_needs_a_look(client, agent):
+    works = make_channel(agent=agent, kind="stripe")
+    connecting.begin(agent=agent, kind="whatsapp", by="Asha")
+    said = text(client.get("/admin/"))
+    assert "WhatsApp of Helper: refuses everything. It waits for “App secret”." in said
+    assert "Stripe of Helper" not in said
+    quarantined(works)
+    failed = arrive(works, work=False)
+    InboundMessage.objects.filter(request=failed).update(state="failed")
+    said = text(client.get("/admin/"))
+    assert "1 inbound request could not be read" in said
+    assert "Stripe of Helper: something that arrived could not be worked off" in said
+    quarantined(make_channel(kind="stripe"))
+    assert "1 inbound request could not be read" in text(client.get("/admin/"))
 
 
 def test_the_agent_has_a_tab_for_its_channels(client, agent):
