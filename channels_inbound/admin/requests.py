@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from channels_inbound import processing, receiving
+from channels_inbound import processing, receiving, replaying
 from channels_inbound.admin.channels import request_badge
 from channels_inbound.admin.trying import became
 from channels_inbound.models import Attachment, Channel, InboundMessage, InboundRequest
@@ -116,15 +116,23 @@ class InboundRequestAdmin(ReadOnlyAdmin):
         if request.POST.get("confirmed") != "yes":
             return self._ask(request, chosen)
         chosen.sort(key=lambda row: row.state != State.QUARANTINED)
-        found = [receiving.replay(row) for row in chosen]
-        for row in chosen:
-            self.log_change(request, row, "Replayed.")
+        found = [outcome for row in chosen if (outcome := self._replayed(request, row)) is not None]
         left = sum(outcome.verdict == State.QUARANTINED for outcome in found)
         new = sum(outcome.stored for outcome in found)
         messages.success(request, f"{_count(len(found), 'request')} read again, {_count(new, 'new thing')} found.")
         if left:
             messages.warning(request, f"{_count(left, 'request')} still cannot be read.")
         return None
+
+    def _replayed(self, request: HttpRequest, row: InboundRequest) -> receiving.Outcome | None:
+        """None where there is nothing left to read; the reader is told."""
+        try:
+            outcome = replaying.replay(row)
+        except replaying.NothingToRead as why:
+            messages.warning(request, f"{row}: {why}")
+            return None
+        self.log_change(request, row, "Replayed.")
+        return outcome
 
     def _ask(self, request: HttpRequest, chosen: list[InboundRequest]) -> HttpResponse:
         context = self.page_context(
@@ -173,8 +181,9 @@ class InboundRequestAdmin(ReadOnlyAdmin):
     def replay_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         row = self.own_row(request, object_id)
         self._must_work(request)
-        outcome = receiving.replay(row)
-        self.log_change(request, row, "Replayed.")
+        outcome = self._replayed(request, row)
+        if outcome is None:
+            return self._to_page(row)
         if outcome.verdict == State.QUARANTINED:
             messages.warning(request, f"It was read again, and still cannot be read. {outcome.reason}")
         elif outcome.stored:
@@ -226,6 +235,8 @@ def _body(row: InboundRequest) -> dict[str, Any]:
     try:
         raw = _start(row)
     except FileNotFoundError:
+        raw = b""
+    if row.body_size and not raw:
         return {"is_gone": True}
     data = masker.data(raw)
     is_cut = row.body_size > len(raw)

@@ -8,11 +8,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents.api import paging
-from channels_inbound import receiving
+from channels_inbound import replaying
 from channels_inbound.api import requests_docs
 from channels_inbound.api.base import ChannelView
 from channels_inbound.models import InboundMessage, InboundRequest
-from chatzuri.api import find, wrong_parameter
+from chatzuri.api import Problem, find, wrong_parameter
 from webhooks.api import moment
 
 SHOWN = 200
@@ -51,7 +51,10 @@ class RequestReplay(RequestView):
     @extend_schema(**requests_docs.REPLAY, request=None)
     def post(self, request: Request, agent_id: str, channel_id: str, request_id: str) -> Response:
         row = self.one(agent_id, channel_id, request_id)
-        outcome = receiving.replay(row)
+        try:
+            outcome = replaying.replay(row)
+        except replaying.NothingToRead as why:
+            raise Problem(409, "Nothing to read", str(why)) from None
         row.refresh_from_db(fields=["state", "reason", "found"])
         return Response(detail(row) | {"new": outcome.stored})
 

@@ -85,5 +85,8 @@ REPLAY: dict[str, Any] = {
     "description": "As it came. What is known already stays as it is, so the same request replayed ten times answers "
     "nobody twice; what is found for the first time is worked off like a new message.",
     "parameters": [AGENT_ID, CHANNEL_ID, REQUEST_ID],
-    "responses": {200: ReplayedSerializer, **problems(_404=NO_REQUEST)},
+    "responses": {
+        200: ReplayedSerializer,
+        **problems(_404=NO_REQUEST, _409="Its body is not kept any more, so there is nothing to read."),
+    },
 }

@@ -401,6 +401,18 @@ def test_a_replay_reads_it_again_and_answers_nobody_twice(client, agent):
     assert InboundMessage.objects.count() == 1
 
 
+def test_a_request_whose_body_is_gone_is_not_read_again(client, agent):
+    row = arrive(make_channel(agent=agent, kind="generic"))
+    InboundRequest.objects.filter(pk=row.pk).update(body=b"", reason="The sender deleted a message of this request.")
+    said = text(client.get(request_page(row)))
+    assert "It is not kept any more." in said
+    assert "The sender deleted a message of this request." in said
+    replay = reverse("admin:channels_inbound_inboundrequest_replay", args=[row.pk])
+    assert "cannot be read again" in text(client.post(replay, follow=True))
+    row.refresh_from_db()
+    assert (row.state, row.found) == ("accepted", 1)
+
+
 def test_a_request_in_quarantine_is_read_once_it_can_be(client, agent, monkeypatch):
     channel = make_channel(agent=agent, kind="generic")
 

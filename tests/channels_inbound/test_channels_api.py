@@ -260,6 +260,16 @@ def test_a_request_says_what_was_in_it_and_is_read_again(api, agent):
     assert InboundMessage.objects.count() == 1
 
 
+def test_a_request_whose_body_is_gone_is_a_conflict(api, agent):
+    channel = make_channel(agent=agent, kind="generic")
+    row = arrive(channel)
+    InboundRequest.objects.filter(pk=row.pk).update(body=b"", body_file="inbound/gone")
+    response = send(api, "post", at(agent, channel.public_id, "requests", row.public_id, "replay"))
+    assert (response.status_code, response.json()["title"]) == (409, "Nothing to read")
+    row.refresh_from_db()
+    assert row.state == "accepted"
+
+
 def test_a_request_of_another_channel_is_not_found(api, agent):
     mine, other = make_channel(agent=agent, kind="generic"), make_channel(kind="generic")
     row = arrive(other)
