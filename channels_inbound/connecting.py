@@ -312,7 +312,8 @@ def _text_fault(value: Any, longest: int) -> str:
 def _secret_fault(declared: SecretField, text: str) -> str:
     if not text.isprintable():
         return UNPRINTABLE
-    if len(text) < SHORTEST_SECRET:
+    # What the provider made has the length that it has; what people think up has to be long enough.
+    if declared.is_made_here and len(text) < SHORTEST_SECRET:
         return f"It has to have at least {SHORTEST_SECRET} characters."
     if declared.pattern and not re.fullmatch(declared.pattern, text):
         return f"This does not look like it. {declared.help}".strip()
