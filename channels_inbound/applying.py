@@ -1,12 +1,13 @@
 """Edits, deletions, reactions and receipts: what providers tell about messages that are there already."""
 
+from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Case, IntegerField, Value, When
 from django.utils import timezone
 
 from agents import feedback
 from agents.models import Message, Turn
-from channels_inbound.models import InboundMessage, InboundRequest, Reply
+from channels_inbound.models import Attachment, InboundMessage, InboundRequest, Reply
 from channels_inbound.steps import Ignore, NotYet, Step
 
 State = InboundMessage.State
@@ -32,14 +33,23 @@ def deleted(row: InboundMessage) -> Step:
     target = _target(row)
     facts = {name: value for name, value in target.facts.items() if name in ("sender", "recipient", "thread")}
     InboundMessage.objects.filter(pk=target.pk).update(text="", extra=None, facts=facts)
+    _forget_files(target)
     InboundRequest.objects.filter(pk=target.request_id).update(
-        body=b"", reason="The sender deleted a message of this request, so its body is not kept."
+        body=b"", body_file="", reason="The sender deleted a message of this request, so its body is not kept."
     )
     if target.state == State.RECEIVED:
         InboundMessage.objects.filter(pk=target.pk).update(state=State.IGNORED, reason=DELETED)
     elif target.message is not None:
         target.message.rewrite(DELETED)
     return Step(target.conversation)
+
+
+def _forget_files(target: InboundMessage) -> None:
+    """The request's body where it lies in the file store, and what came along. Only once this is really saved."""
+    bodies = InboundRequest.objects.filter(pk=target.request_id).values_list("body_file", flat=True)
+    names = [name for name in (*bodies, *target.attachments.values_list("file", flat=True)) if name]
+    target.attachments.update(file="", state=Attachment.State.REFUSED, reason=DELETED)
+    transaction.on_commit(lambda: [default_storage.delete(name) for name in names])
 
 
 def is_answered(message: Message) -> bool:

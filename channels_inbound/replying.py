@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from agents.models import Conversation, Message, Turn
+from channels_inbound import samples
 from channels_inbound.adapters.base import Adapter, Outgoing, Recipient
 from channels_inbound.models import Channel, Contact, InboundMessage, Reply
 from channels_inbound.waking import SEND_REPLIES
@@ -34,7 +35,7 @@ PROOFS = frozenset({"webhook-id", "webhook-timestamp", "webhook-signature"})
 
 NO_CREDENTIAL = "The channel has no credential to send with. Choose one on the channel’s page."
 CHANNEL_OFF = "The channel is switched off."
-CANNOT = "This kind of channel cannot send replies."
+A_TEST = "The message was a test of yours, so its reply goes to nobody."
 EARLIER = "An earlier part of the same reply did not go out."
 WINDOW = "{title} allows free text only within {hours} hours of the customer’s last message, and those are over."
 LOST = "The worker ended while it was sending. The provider may have it, so it is not sent again."
@@ -147,6 +148,8 @@ def _outgoing(reply: Reply) -> Outgoing:
     channel, adapter = reply.channel, reply.channel.adapter
     if not channel.is_active:
         raise ValueError(CHANNEL_OFF)
+    if reply.address in samples.SENDERS:
+        raise ValueError(A_TEST)
     if reply.message.replies.filter(part__lt=reply.part, state__in=(State.NOT_SENT, State.FAILED)).exists():
         raise ValueError(EARLIER)
     if adapter.credential_kind and channel.credential is None:
