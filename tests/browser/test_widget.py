@@ -15,7 +15,7 @@ from tests.channels_inbound.widget.shop import Shop
 from tests.factories import make_bin
 from webhooks.models import Delivery
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.channels_inbound.widget.urls")]
+pytestmark = pytest.mark.django_db(transaction=True)
 SECRET = "s3cret-of-the-shop"
 
 

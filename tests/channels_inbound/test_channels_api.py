@@ -14,7 +14,7 @@ from tests.channels_inbound.providers import make_channel
 from tests.factories import make_agent, make_api_key, make_credential, make_team
 from webhooks.models import Event
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.channels_inbound.api_urls")]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 SECRET = "an-app-secret-of-meta-1234"
 

@@ -13,8 +13,3 @@ def channel(db: None) -> Any:
 @pytest.fixture
 def widget(channel: Any) -> Widget:
     return Widget(channel)
-
-
-@pytest.fixture(autouse=True)
-def _with_the_widgets_addresses(settings: Any) -> None:
-    settings.ROOT_URLCONF = "tests.channels_inbound.widget.urls"
