@@ -7,7 +7,9 @@ Redis got, API answers, every admin page, error pages.
 import base64
 import logging
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,8 +21,11 @@ from django.utils import timezone
 
 from agents import running
 from agents.models import ActionRun, Conversation, Escalation, Lead, ToolCall, Turn
+from channels_inbound import receiving, samples
+from channels_inbound.models import Reply
 from chatzuri.models import ApiKey, Credential, Membership
 from tests.agents.scripted_model import Answers, ScriptedModel, calls, says
+from tests.channels_inbound.providers import make_channel
 from tests.factories import (
     PASSWORD,
     install,
@@ -54,6 +59,8 @@ VALUES = {
 MODEL_KEY = "planted-model-key-10"
 QUERY_TOKEN = "planted-query-11"
 HEADER_VALUE = "planted-header-12"
+CHANNEL_KEY = "planted-channel-13"
+CHANNEL_SECRET = "whsec_cGxhbnRlZC1jaGFubmVsLXNlY3JldC1udW1iZXItMTQ="
 
 
 class EchoingReceiver(Receiver):
@@ -144,6 +151,8 @@ def planted(rows: dict[str, Any], settings: Any) -> dict[str, str]:
         "model key": MODEL_KEY,
         "query token": QUERY_TOKEN,
         "custom header": HEADER_VALUE,
+        "a provider's key": CHANNEL_KEY,
+        "a channel's signing secret": CHANNEL_SECRET,
         "previous signing secret": rows["endpoint"].previous_secret,
         "API key": rows["key"],
         "second API key": rows["old key"],
@@ -182,12 +191,33 @@ def run_through(rows: dict[str, Any], receiver: Receiver, model: ScriptedModel) 
     rows["escalation"] = Escalation.objects.create(conversation=rows["conversation"], trigger="api")
     rows |= rule_rows(rows["agent"], rows["event"])
     make_delivery(endpoint=rows["team"].endpoints.get(name="with a token"))
+    rows |= messages_come_in(rows["agent"], receiver)
     for path in api_paths(rows):
         yield text_of(client.get(path))
         yield text_of(client.post(path, {"arguments": {"payload": {}}}, content_type="application/json"))
         yield text_of(client.post(path, b"{broken", content_type="application/json"))
     yield text_of(client.get("/api/v1/deliveries"))
     yield text_of(client.get("/api/v1/schema"))
+
+
+def messages_come_in(agent: Any, receiver: Receiver) -> dict[str, Any]:
+    """One provider sends its secret inside of the body; another one's secret signs our replies. Forgeries come too."""
+    sozuri = make_channel(agent=agent, kind="sozuri", secrets={"auth_key": CHANNEL_KEY})
+    own = make_channel(
+        agent=agent, kind="generic", secrets={"signing_secret": CHANNEL_SECRET}, settings={"reply_url": receiver.url}
+    )
+    kept = {}
+    for channel in (sozuri, own):
+        genuine = samples.sample(channel, "Hello, are you there?")
+        kept[channel.kind] = receiving.receive(adapter=channel.adapter, channel=channel, incoming=genuine).request
+        for forged in (replace(genuine, body=genuine.body[:-1]), replace(genuine, headers={}, body=b"{}")):
+            receiving.receive(adapter=channel.adapter, channel=channel, incoming=forged)
+    until = time.monotonic() + 20
+    while Reply.objects.filter(state__in=("queued", "sending")).exists() or Reply.objects.count() < 2:
+        assert time.monotonic() < until, "nobody answered"
+        time.sleep(0.1)
+    assert CHANNEL_KEY.encode() not in bytes(kept["sozuri"].body)
+    return {"channel": sozuri, "inboundrequest": kept["sozuri"], "reply": Reply.objects.first()}
 
 
 LEAKY = """

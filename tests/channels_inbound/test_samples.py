@@ -41,7 +41,7 @@ def test_a_sample_is_accepted_and_says_the_text(kind):
     outcome = receive(channel, samples.sample(channel, "Do you ship <b>&</b> deliver?"))
     assert (outcome.verdict, outcome.stored) == ("accepted", 1), outcome.reason
     [row] = InboundMessage.objects.all()
-    assert not InboundRequest.objects.get().secret_ref == ""
+    assert InboundRequest.objects.get().secret_ref
     if kind == "stripe":
         assert row.facts["payment"]["metadata"] == {"note": "Do you ship <b>&</b> deliver?", "test": "yes"}
         assert row.facts["payment"]["livemode"] is False
