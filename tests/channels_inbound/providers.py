@@ -1,11 +1,14 @@
 """Channels for tests, and requests as providers make them."""
 
+import base64
 import hashlib
 import hmac
 import itertools
 import json
+import secrets
 import time
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from agents.models import Agent
 from channels_inbound.models import Channel
@@ -37,9 +40,9 @@ SECRETS: dict[str, dict[str, str]] = {
 def make_channel(*, agent: Agent | None = None, kind: str = "whatsapp", **fields: Any) -> Channel:
     """A channel with its secrets, switched on, that can prove and read what its provider sends."""
     settings = fields.pop("settings", SETTINGS.get(kind, {}))
-    secrets = fields.pop("secrets", SECRETS.get(kind, {}))
+    values = fields.pop("secrets", SECRETS.get(kind, {}))
     channel = Channel(agent=agent or make_agent(), kind=kind, settings=settings, **fields)
-    for name, value in secrets.items():
+    for name, value in values.items():
         channel.put_secret(name, value)
     channel.save()
     return channel
@@ -113,3 +116,90 @@ def stripe_headers(body: bytes, *, secret: str = "whsec_a_secret_of_tests", at: 
     stamp = at or int(time.time())
     signature = hmac.new(secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
     return {"Stripe-Signature": f"t={stamp},v1={signature}"}
+
+
+# --- any body, signed as each provider signs --------------------------------------------------------------------------
+
+OPEN_SETTINGS: dict[str, dict[str, str]] = {
+    "infobip": {"username": "ibuser"},
+    "sozuri": {"auth_header": "X-Auth-Key"},
+}
+OPEN_SECRETS: dict[str, dict[str, str]] = {"infobip": {"password": "a-password-of-tests"}}
+URL_FORM = "application/x-www-form-urlencoded"
+
+
+def open_channel(kind: str, **fields: Any) -> Channel:
+    """A channel whose requests `proof` can sign, whatever their body is."""
+    fields.setdefault("settings", OPEN_SETTINGS.get(kind, SETTINGS.get(kind, {})))
+    fields.setdefault("secrets", OPEN_SECRETS.get(kind, SECRETS.get(kind, {})))
+    return make_channel(kind=kind, **fields)
+
+
+def proof(channel: Channel, body: bytes, content_type: str = "application/json", *, at: int | None = None) -> Any:
+    """Headers that prove this body to this channel, as of `at` (Unix seconds). Mailgun's proof stands in the body."""
+    kind, stamp = channel.kind, int(time.time()) if at is None else at
+    if kind in ("whatsapp", "messenger", "instagram"):
+        return meta_headers(body)
+    if kind == "stripe":
+        return stripe_headers(body, at=stamp)
+    if kind == "slack":
+        return slack_headers(body, at=stamp)
+    if kind == "telegram":
+        return {"X-Telegram-Bot-Api-Secret-Token": SECRETS["telegram"]["secret_token"]}
+    if kind == "twilio":
+        return twilio_headers(channel, body, content_type)
+    if kind == "infobip":
+        return {"Authorization": "Basic " + base64.b64encode(b"ibuser:a-password-of-tests").decode()}
+    if kind == "sozuri":
+        return {"X-Auth-Key": SECRETS["sozuri"]["auth_key"]}
+    return generic_headers(body, at=stamp) if kind == "generic" else {}
+
+
+def slack_headers(body: bytes, *, at: int | None = None, secret: str = "a-slack-secret-of-tests") -> dict[str, str]:
+    stamp = str(int(time.time()) if at is None else at)
+    mac = hmac.new(secret.encode(), b"v0:" + stamp.encode() + b":" + body, hashlib.sha256).hexdigest()
+    return {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={mac}"}
+
+
+def generic_headers(body: bytes, *, id: str = "", at: int | None = None) -> dict[str, str]:
+    name, stamp = id or f"msg_test{next(_numbers)}", str(int(time.time()) if at is None else at)
+    key = base64.b64decode(SECRETS["generic"]["signing_secret"].removeprefix("whsec_"))
+    mac = hmac.new(key, f"{name}.{stamp}.".encode() + body, hashlib.sha256).digest()
+    signature = f"v1,{base64.b64encode(mac).decode()}"
+    return {"Webhook-Id": name, "Webhook-Timestamp": stamp, "Webhook-Signature": signature}
+
+
+def twilio_headers(
+    channel: Channel, body: bytes, content_type: str = URL_FORM, *, url: str = "", digest: str = "sha1"
+) -> dict[str, str]:
+    """Over our address and each pair of the form once, in order. Of another body nothing is signed but the address."""
+    signed = (url or channel.inbound_url).encode()
+    if content_type == URL_FORM:
+        pieces = (each.replace(b"+", b" ").partition(b"=") for each in body.split(b"&") if each)
+        pairs = {(unquote_to_bytes(name), unquote_to_bytes(value)) for name, _, value in pieces}
+        signed += b"".join(name + value for name, value in sorted(pairs))
+    mac = hmac.new(SECRETS["twilio"]["auth_token"].encode(), signed, digest).digest()
+    return {"X-Twilio-Signature": base64.b64encode(mac).decode()}
+
+
+def mailgun_proof(*, at: int | None = None, token: str = "", key: str = "a-signing-key-of-tests") -> dict[str, str]:
+    """The three fields that stand among those of the mail."""
+    stamp = str(int(time.time()) if at is None else at)
+    token = token or secrets.token_hex(25)
+    return {
+        "timestamp": stamp,
+        "token": token,
+        "signature": hmac.new(key.encode(), f"{stamp}{token}".encode(), hashlib.sha256).hexdigest(),
+    }
+
+
+def multipart(fields: Any, files: Any = (), *, boundary: str = "a-boundary-of-tests") -> tuple[bytes, str]:
+    """A form of (name, value) and (name, filename, content) parts: its body and its content type."""
+    lines: list[bytes] = []
+    for name, value in fields:
+        content = value if isinstance(value, bytes) else str(value).encode()
+        lines += [f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n'.encode(), content]
+    for name, filename, content in files:
+        named = f'Content-Disposition: form-data; name="{name}"; filename="{filename}"'
+        lines += [f"--{boundary}\r\n{named}\r\nContent-Type: application/octet-stream\r\n".encode(), content]
+    return b"\r\n".join([*lines, f"--{boundary}--\r\n".encode()]), f"multipart/form-data; boundary={boundary}"
