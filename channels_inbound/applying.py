@@ -1,17 +1,26 @@
 """Edits, deletions, reactions and receipts: what providers tell about messages that are there already."""
 
+from collections.abc import Iterable
+from functools import partial
+
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Case, IntegerField, Value, When
+from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from agents import feedback
 from agents.models import Message, Turn
+from channels_inbound import settling
 from channels_inbound.models import Attachment, InboundMessage, InboundRequest, Reply
+from channels_inbound.saying import words
 from channels_inbound.steps import Ignore, NotYet, Step
 
 State = InboundMessage.State
 DELETED = "(The sender deleted this message.)"
+FORGOTTEN = "The sender deleted a message of this request, so its body is not kept."
+# Of a deleted message: who wrote it and where, so that its place in the thread is known.
+KEPT = ("sender", "recipient", "thread")
 UP = frozenset("👍❤️♥😍🙏👏💯🎉😊🔥")
 DOWN = frozenset("👎😡🤬😠💩😞")
 
@@ -19,37 +28,61 @@ DOWN = frozenset("👎😡🤬😠💩😞")
 def edited(row: InboundMessage) -> Step:
     """Before the answer the new text takes the place of the old one; after it, it is only kept."""
     target = _target(row)
+    if target.reason == DELETED:
+        _forget(InboundMessage.objects.filter(pk=row.pk))
+        return Step(target.conversation, reason="The message was deleted since.")
+    if not (row.text or row.facts.get("attachments") or row.facts.get("location")):
+        raise Ignore("The change has no words.")
     if target.message is None:
         InboundMessage.objects.filter(pk=target.pk, state=State.RECEIVED).update(text=row.text)
         return Step(target.conversation)
     if is_answered(target.message):
         return Step(target.conversation, reason="It was changed after the agent had answered; both texts are kept.")
-    target.message.rewrite(row.text)
+    # Some providers tell a change with its files and others without: those of the message count then.
+    target.text, target.facts = row.text, target.facts | row.facts
+    target.message.rewrite(words(target))
     return Step(target.conversation)
 
 
 def deleted(row: InboundMessage) -> Step:
-    """The words go, also those that we keep of the request; that there was a message stays."""
+    """The words go, also those that we keep of the requests, and the files; that there was a message stays."""
     target = _target(row)
-    facts = {name: value for name, value in target.facts.items() if name in ("sender", "recipient", "thread")}
-    InboundMessage.objects.filter(pk=target.pk).update(text="", extra=None, facts=facts)
-    _forget_files(target)
-    InboundRequest.objects.filter(pk=target.request_id).update(
-        body=b"", body_file="", reason="The sender deleted a message of this request, so its body is not kept."
-    )
+    facts = {name: value for name, value in target.facts.items() if name in KEPT}
+    InboundMessage.objects.filter(pk=target.pk).update(facts=facts, reason=DELETED)
+    # The request that tells of the deletion may repeat the words, and so do those that told of changes.
+    told = InboundMessage.objects.filter(pk__in=(target.pk, row.pk))
+    _forget(told)
+    if target.conversation is not None:
+        changes = InboundMessage.objects.filter(conversation=target.conversation, kind="message_edited")
+        _forget(changes.filter(channel=row.channel, facts__target_id=target.provider_id))
+    _remove_files(target)
     if target.state == State.RECEIVED:
-        InboundMessage.objects.filter(pk=target.pk).update(state=State.IGNORED, reason=DELETED)
+        InboundMessage.objects.filter(pk=target.pk).update(state=State.IGNORED)
     elif target.message is not None:
         target.message.rewrite(DELETED)
     return Step(target.conversation)
 
 
-def _forget_files(target: InboundMessage) -> None:
-    """The request's body where it lies in the file store, and what came along. Only once this is really saved."""
-    bodies = InboundRequest.objects.filter(pk=target.request_id).values_list("body_file", flat=True)
-    names = [name for name in (*bodies, *target.attachments.values_list("file", flat=True)) if name]
-    target.attachments.update(file="", state=Attachment.State.REFUSED, reason=DELETED)
-    transaction.on_commit(lambda: [default_storage.delete(name) for name in names])
+def _forget(rows: QuerySet[InboundMessage]) -> None:
+    """No word of them is kept, neither in the rows nor in the requests that they came in."""
+    requests = InboundRequest.objects.filter(pk__in=list(rows.values_list("request_id", flat=True)))
+    _delete_after(requests.exclude(body_file="").values_list("body_file", flat=True))
+    requests.update(body=b"", body_file="", reason=FORGOTTEN)
+    rows.update(text="", extra=None)
+
+
+def _remove_files(target: InboundMessage) -> None:
+    files = Attachment.objects.filter(inbound_message=target)
+    _delete_after(files.exclude(file="").values_list("file", flat=True))
+    files.update(
+        state=Attachment.State.REFUSED, reason=DELETED, file="", filename="", described={}, size=None, sha256=""
+    )
+
+
+def _delete_after(names: Iterable[str]) -> None:
+    """From the file store, once it is certain that nothing names them any more."""
+    for name in list(names):
+        transaction.on_commit(partial(default_storage.delete, name))
 
 
 def is_answered(message: Message) -> bool:
@@ -59,17 +92,13 @@ def is_answered(message: Message) -> bool:
 
 
 def _target(row: InboundMessage) -> InboundMessage:
+    """Locked: a deletion may come under another thread's key than the message, and so to another worker."""
     target_id = str(row.facts.get("target_id") or "")
-    found = (
-        InboundMessage.objects.select_related("message", "conversation")
-        .filter(channel=row.channel, provider_id=target_id, kind__in=("message", "postback"))
-        .first()
-        if target_id
-        else None
-    )
-    if found is None:
+    rows = InboundMessage.objects.filter(channel=row.channel, provider_id=target_id, kind__in=("message", "postback"))
+    key = rows.select_for_update().values_list("pk", flat=True).first() if target_id else None
+    if key is None:
         raise NotYet("The message that this is about never came to us.")
-    return found
+    return InboundMessage.objects.select_related("message", "conversation").get(pk=key)
 
 
 def reacted(row: InboundMessage) -> Step:
@@ -103,42 +132,30 @@ def _rating(emoji: str) -> int | None:
 def status(row: InboundMessage) -> Step:
     """What became of a message of ours. Only forward: a late *delivered* does not undo *read*."""
     facts = row.facts
-    reply = _our_reply(row)
+    told = str(facts.get("status") or "")
+    if not facts.get("target_id") and facts.get("until"):
+        return _all_until(row, told)
+    reply = settling.reply_of(row, str(facts.get("target_id") or ""))
     if reply is None:
         raise NotYet("A status of a message that we did not send.")
-    told = str(facts.get("status") or "")
-    moved = _move(reply, told, _why(facts))
+    moved = settling.move(reply, told, _why(facts))
     return Step(reply.message.conversation, reason="" if moved else f"It was further than “{told}” already.")
 
 
-def _our_reply(row: InboundMessage) -> Reply | None:
-    """By the provider's id, or by our own where the provider brings it back: then its answer to us was lost."""
-    rows = Reply.objects.select_related("message__conversation").filter(channel=row.channel).order_by("-pk")
-    target_id = str(row.facts.get("target_id") or "")
-    if target_id and (found := rows.filter(provider_id=target_id).first()) is not None:
-        return found
-    own = str(row.facts.get("our_message_id") or "")
-    found = rows.filter(public_id=own, provider_id="").first() if own else None
-    if found is not None and target_id:
-        Reply.objects.filter(pk=found.pk).update(provider_id=target_id)
-    return found
+def _all_until(row: InboundMessage, told: str) -> Step:
+    """Some receipts name no message but a time: whatever we sent to this person up to then has come that far."""
+    addresses = list((row.facts.get("sender") or {}).get("addresses") or ())
+    until = parse_datetime(str(row.facts["until"]))
+    sent = Reply.objects.filter(channel=row.channel, address__in=addresses, began_at__lte=until)
+    behind = [state for state, rank in Reply.RANK.items() if 0 < rank < Reply.RANK.get(told, 0)]
+    last = sent.select_related("message__conversation").order_by("-pk").first()
+    if last is None:
+        raise NotYet("A status of a message that we did not send.")
+    # Of one whose answer was lost this proves nothing: it may never have come.
+    moved = sent.filter(state__in=behind).update(state=told, reason="", changed_at=timezone.now()) if behind else 0
+    return Step(last.message.conversation, reason="" if moved else f"Nothing was behind “{told}” any more.")
 
 
 def _why(facts: dict[str, object]) -> str:
     text, code = str(facts.get("error_text") or ""), str(facts.get("error_code") or "")
     return f"{text} ({code})"[:500] if text and code else (text or code)[:500]
-
-
-def _move(reply: Reply, told: str, why: str) -> bool:
-    if told == Reply.State.FAILED:
-        unread = Reply.objects.filter(pk=reply.pk).exclude(state__in=(Reply.State.READ, Reply.State.DELIVERED))
-        return bool(unread.update(state=Reply.State.FAILED, reason=why, changed_at=timezone.now()))
-    if told not in Reply.RANK:
-        raise Ignore(f"A status that says nothing to us: {told[:50]}.")
-    rank = Case(
-        *(When(state=state, then=Value(place)) for state, place in Reply.RANK.items()),
-        default=Value(9),
-        output_field=IntegerField(),
-    )
-    rows = Reply.objects.filter(pk=reply.pk).annotate(rank=rank).filter(rank__lt=Reply.RANK[told])
-    return bool(rows.update(state=told, reason="", changed_at=timezone.now()))

@@ -77,7 +77,7 @@ def fetch(attachment: Attachment) -> None:
         _refuse(attachment, "The file could not be fetched. That is a fault of ours.")
         return
     name = default_storage.save(f"inbound/{channel.public_id}/{uuid.uuid4().hex}", ContentFile(content))
-    Attachment.objects.filter(pk=attachment.pk).update(
+    stored = Attachment.objects.filter(pk=attachment.pk, state=State.PENDING).update(
         state=State.STORED,
         file=name,
         size=len(content),
@@ -86,10 +86,14 @@ def fetch(attachment: Attachment) -> None:
         stored_at=Now(),
         reason="",
     )
+    if not stored:
+        # Somebody deleted the message while we fetched its file, or another worker was faster.
+        default_storage.delete(name)
 
 
 def _refuse(attachment: Attachment, why: str) -> None:
-    Attachment.objects.filter(pk=attachment.pk).update(state=State.REFUSED, reason=why[:500], lease_until=None)
+    waiting = Attachment.objects.filter(pk=attachment.pk, state=State.PENDING)
+    waiting.update(state=State.REFUSED, reason=why[:500], lease_until=None)
 
 
 def _content(channel: Channel, attachment: Attachment) -> tuple[bytes, str]:

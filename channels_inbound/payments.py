@@ -1,7 +1,10 @@
 """Money: what a payment provider tells becomes a fact of the chat, in the conversation that asked for the payment."""
 
+from datetime import timedelta
 from typing import Any
 
+from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from agents.events import emit
@@ -12,8 +15,11 @@ from channels_inbound.models import InboundMessage
 from channels_inbound.steps import Ignore, NotYet, Step
 
 TITLES = {"succeeded": "Payment received", "failed": "Payment failed", "refunded": "Payment refunded"}
-# Two events may tell of one payment, and only one of them names the conversation: that one gets a head start.
-HEAD_START = 10.0
+# A checkout and the payment it is for tell of the same, and only one of them names the conversation: whichever does
+# not gives the other a head start.
+HEAD_START = timedelta(seconds=8)
+# The first half of the advisory lock's key; the second is a digest of channel and payment.
+LOCKS = 0x706179
 
 
 def happened(row: InboundMessage) -> Step:
@@ -26,12 +32,13 @@ def happened(row: InboundMessage) -> Step:
         raise Ignore(str(reason))
     if _is_told(row, payment, outcome):
         raise Ignore("Another event told of this payment already.")
-    conversation = _conversation(row, payment)
-    if conversation is None and (timezone.now() - row.received_at).total_seconds() < HEAD_START:
+    conversation = _named(row, payment)
+    if conversation is None and outcome == "succeeded" and timezone.now() - row.received_at < HEAD_START:
         raise NotYet("No conversation is named yet; another event of the same payment may name one.")
+    conversation = conversation or _last_of_customer(row, payment)
     customer = standing(conversation.customer) if conversation else _customer(row, payment)
     facts = told(row, payment)
-    note = sentence(outcome, facts, why=str(payment.get("failure_text") or ""))
+    note = sentence(outcome, facts, payment)
     message = conversation.say(role=Message.Role.SYSTEM, text=note) if conversation else None
     emit(
         agent=row.channel.agent,
@@ -65,12 +72,18 @@ def in_units(amount: Any, decimals: Any) -> float | int | None:
     """
     if isinstance(amount, bool) or not isinstance(amount, int):
         return None
-    value = amount / 10 ** (decimals if isinstance(decimals, int) else 2)
+    value = amount / 10 ** _places(decimals)
     return int(value) if value == int(value) else value
 
 
-def sentence(outcome: str, facts: dict[str, Any], *, why: str = "") -> str:
-    amount = "" if facts["amount"] is None else f": {facts['amount']:,.2f} {facts['currency'] or ''}".rstrip()
+def _places(decimals: Any) -> int:
+    return decimals if isinstance(decimals, int) and 0 <= decimals <= 8 else 2
+
+
+def sentence(outcome: str, facts: dict[str, Any], payment: dict[str, Any]) -> str:
+    """The line in the conversation, with as many decimals as the currency has."""
+    places, why = _places(payment.get("decimals")), str(payment.get("failure_text") or "")
+    amount = "" if facts["amount"] is None else f": {facts['amount']:,.{places}f} {facts['currency'] or ''}".rstrip()
     reference = f" ({facts['reference']})" if facts["reference"] else ""
     test = "" if facts["live"] else " This was a test, no real money."
     reason = f" {why[:200]}" if why else ""
@@ -81,25 +94,38 @@ def _is_told(row: InboundMessage, payment: dict[str, Any], outcome: str) -> bool
     """Whether another event said the same: a finished checkout and the payment it was for, say."""
     same = {"channel": row.channel, "kind": "event", "state": InboundMessage.State.DONE}
     fact = first([str(payment.get("fact_id") or ""), str(payment.get("object_id") or "")])
-    earlier = InboundMessage.objects.filter(**same, facts__payment__outcome=outcome).exclude(pk=row.pk)
     if not fact:
         return False
+    _alone(f"{row.channel_id}:{outcome}:{fact}")
+    earlier = InboundMessage.objects.filter(**same, facts__payment__outcome=outcome).exclude(pk=row.pk)
     return (
         earlier.filter(facts__payment__fact_id=fact).exists() or earlier.filter(facts__payment__object_id=fact).exists()
     )
 
 
+def _alone(key: str) -> None:
+    """Until this transaction is over nobody else looks whether this was told: both would find that it was not."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [LOCKS, key])
+
+
 # --- whose payment it is ---------------------------------------------------------------------------------------------
 
 
-def _conversation(row: InboundMessage, payment: dict[str, Any]) -> Conversation | None:
-    """The one it names, or else the one in which the customer last said something. Only of this agent."""
-    rows = Conversation.objects.select_related("agent", "customer").filter(agent=row.channel.agent)
+def _named(row: InboundMessage, payment: dict[str, Any]) -> Conversation | None:
+    """The conversation that it names. Another agent's is none."""
     named = str(payment.get("conversation_id") or "")
-    if named and (found := rows.filter(public_id=named).first()) is not None:
-        return found
+    return _conversations(row).filter(public_id=named).first() if named else None
+
+
+def _last_of_customer(row: InboundMessage, payment: dict[str, Any]) -> Conversation | None:
+    """The one in which the customer last said something, with this agent."""
     customer = _customer(row, payment)
-    return rows.filter(customer=customer).order_by("-last_message_at").first() if customer else None
+    return _conversations(row).filter(customer=customer).order_by("-last_message_at").first() if customer else None
+
+
+def _conversations(row: InboundMessage) -> QuerySet[Conversation]:
+    return Conversation.objects.select_related("agent", "customer").filter(agent=row.channel.agent)
 
 
 def _customer(row: InboundMessage, payment: dict[str, Any]) -> Customer | None:

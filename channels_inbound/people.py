@@ -11,11 +11,16 @@ from channels_inbound.models import Channel, Contact
 
 
 def known(channel: Channel, addresses: Iterable[str]) -> Customer | None:
-    """Whom these addresses were the last time, by the first that is known."""
+    """Whom these addresses were the last time, by the first that is known.
+
+    Where they were two people until now, the one of whom neither number nor mail address is known: the other is found
+    by what the provider vouches for, and the two become one.
+    """
     order = {address: place for place, address in enumerate(addresses)}
     found = Contact.objects.filter(channel=channel, address__in=order).select_related("customer")
     rows = sorted(found, key=lambda contact: order[contact.address])
-    return standing(rows[0].customer) if rows else None
+    customers = [standing(row.customer) for row in rows]
+    return min(customers, key=lambda who: bool(who.external_id or who.phone or who.email), default=None)
 
 
 def identifiers(sender: dict[str, Any]) -> Identifiers:

@@ -13,7 +13,8 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import DurationField, ExpressionWrapper, F, Q, Value
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -49,13 +50,14 @@ STEPS: dict[str, Callable[[InboundMessage], Step]] = {
     "event": payments.happened,
 }
 
-# Threads with something to do, the ones of each channel taking turns. Ripe: nobody is still typing.
+# Threads with something to do, the ones of each channel taking turns. Ripe: nobody is still typing. What nobody typed,
+# a receipt or a payment, waits for nothing.
 _THREADS = """
 SELECT channel_id, thread_key, ripe_in
 FROM (
     SELECT channel_id, thread_key, min(id) AS oldest,
            greatest(0, least(
-               extract(epoch FROM max(received_at) FILTER (WHERE starts_agent) + %(debounce)s - now()),
+               coalesce(extract(epoch FROM max(received_at) FILTER (WHERE starts_agent) + %(debounce)s - now()), 0),
                extract(epoch FROM min(received_at) + %(longest)s - now())
            )) AS ripe_in
     FROM channels_inbound_inboundmessage
@@ -116,13 +118,19 @@ def work_on(channel_id: int, thread_key: str) -> int:
             return 0
         rows = list(
             InboundMessage.objects.select_related("channel__agent__team", "channel__credential")
-            .filter(channel_id=channel_id, thread_key=thread_key, state=State.RECEIVED)
+            .filter(_is_due(), channel_id=channel_id, thread_key=thread_key, state=State.RECEIVED)
             .order_by("occurred_at", "pk")
             .select_for_update(of=("self",))[:200]
         )
         steps = [(row, step) for row in rows if (step := _take(row)) is not None]
         saying.answer([step for _, step in steps])
     return len(steps)
+
+
+def _is_due() -> Q:
+    """Not what has to wait: a message that comes meanwhile uses up no try of an earlier one."""
+    pause = ExpressionWrapper(F("attempts") * Value(TRY_AGAIN), output_field=DurationField())
+    return Q(worked_at=None) | Q(worked_at__lt=Now() - pause)
 
 
 def _alone(channel_id: int, thread_key: str) -> bool:
@@ -143,7 +151,8 @@ def _take(row: InboundMessage) -> Step | None:
         return Step()
     except NotYet as why:
         _later(row, str(why))
-    except DatabaseError:
+    except (OperationalError, InterfaceError):
+        # Nothing is wrong with the row: the database is away, or two transactions waited for each other.
         raise
     except Exception:
         logger.exception("Working off %s broke.", row)

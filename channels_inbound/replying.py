@@ -5,6 +5,7 @@ workers never send the same, and a worker that dies leaves *may have been sent*,
 """
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -137,8 +138,8 @@ def send(reply: Reply) -> None:
         return
     _link(reply, begun.public_id)
     performed = fetching.perform(begun, seconds=settings.DELIVERY_DEADLINE)
-    finished = fetching.finish(begun, performed)
-    _conclude(reply, performed, finished)
+    fetching.finish(begun, performed)
+    _conclude(reply, performed, begun.masker.text)
     if reply.channel.credential is not None:
         type(reply.channel.credential).objects.filter(pk=reply.channel.credential.pk).note_use()
 
@@ -204,15 +205,15 @@ def _link(reply: Reply, delivery_id: str) -> None:
         Reply.objects.filter(pk=reply.pk).update(delivery_id=key)
 
 
-def _conclude(reply: Reply, performed: fetching.Performed, finished: fetching.Finished) -> None:
+def _conclude(reply: Reply, performed: fetching.Performed, mask: Callable[[str], str]) -> None:
     outcome = performed.outcome
     if outcome.status_code is None:
         unsent = outcome.state in (Delivery.State.NOT_SENT, Delivery.State.BLOCKED)
-        _end(reply, State.NOT_SENT if unsent else State.INTERRUPTED, outcome.detail if unsent else NO_ANSWER)
+        _end(reply, State.NOT_SENT if unsent else State.INTERRUPTED, mask(outcome.detail) if unsent else NO_ANSWER)
         return
     said = reply.channel.adapter.sent(outcome.status_code, outcome.body)
     if said.error:
-        _end(reply, State.FAILED, said.error)
+        _end(reply, State.FAILED, mask(said.error))
     else:
         _end(reply, State.SENT, "", provider_id=said.provider_id)
 

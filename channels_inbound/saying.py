@@ -10,7 +10,7 @@ from agents import turns
 from agents.events import emit
 from agents.models import Conversation, Message, Turn
 from agents.speaking import take_in
-from channels_inbound import people
+from channels_inbound import people, settling
 from channels_inbound.models import Attachment, Channel, InboundMessage, Reply
 from channels_inbound.steps import Ignore, Step
 from channels_inbound.waking import FETCH_MEDIA, SEND_REPLIES, wake_workers
@@ -67,8 +67,8 @@ def noted(row: InboundMessage) -> Step:
 
 def echoed(row: InboundMessage) -> Step:
     """What the team wrote in the provider's own application: a line of the agent's side, sent already."""
-    if Reply.objects.filter(channel=row.channel, provider_id=row.provider_id).exclude(provider_id="").exists():
-        raise Ignore("This is our own message, seen again.")
+    if (own := settling.own_reply(row)) is not None:
+        return Step(own.message.conversation, reason="This is our own message, seen again.")
     recipient = str(row.facts.get("recipient") or "")
     customer = people.known(row.channel, [recipient]) if recipient else None
     word = row.channel.adapter.conversation_channel or row.channel.kind
@@ -93,10 +93,17 @@ def place_of(row: InboundMessage) -> Place:
     facts, channel = row.facts, row.channel
     if (tag := str(facts.get("tag") or "")) and (thread := _of_conversation(channel, tag)) is not None:
         return Place(thread, is_answer=True)
-    references = [str(each) for each in facts.get("references") or ()]
-    if references and (thread := _of_messages(channel, references)) is not None:
+    if (references := _references(facts)) and (thread := _of_messages(channel, references)) is not None:
         return Place(thread, is_answer=True)
     return Place(str(facts.get("thread") or "")[:THREAD_MOST])
+
+
+def _references(facts: dict[str, Any]) -> list[str]:
+    """What it answers; of a bounce, the mail that did not arrive is the last word."""
+    listed = facts.get("references")
+    answered = [str(each) for each in listed] if isinstance(listed, list) else []
+    about = str(facts.get("target_id") or "")
+    return [*answered, about] if about else answered
 
 
 def _of_conversation(channel: Channel, public_id: str) -> str | None:
