@@ -62,7 +62,26 @@ VALUES: list[Any] = [
     ["x", 1, None],
     {"id": {"id": "x"}},
 ]
+# What names one thing at a provider; inside of these it names a person or a place, which stays.
+NAMES = frozenset({"id", "mid", "event_id", "update_id", "messageId", "MessageSid", "Message-Id"})
+PLACES = frozenset({"sender", "recipient", "from", "chat", "user", "team", "channel", "entry", "metadata"})
 LATIN = [chr(code) for code in (9, 32, 34, 44, 61, 127, 128, 160, 233, 255)]
+
+
+def renamed(value: Any, number: int, inside: str = "") -> Any:
+    """The same with ids of its own, so that it is no repetition."""
+    if isinstance(value, dict):
+        return {
+            name: _numbered(each, number) if name in NAMES and inside not in PLACES else renamed(each, number, name)
+            for name, each in value.items()
+        }
+    return [renamed(each, number, inside) for each in value] if isinstance(value, list) else value
+
+
+def _numbered(value: Any, number: int) -> Any:
+    if isinstance(value, str):
+        return f"{value}{number}"
+    return value + number * 100 if isinstance(value, int) else value
 
 
 # --- JSON ------------------------------------------------------------------------------------------------------------

@@ -40,7 +40,9 @@ CONTENT_TYPES = [
     "application/xml",
     "application/json; charset=utf-16",
     'application/json; charset="utf-8',
-    "application/json;charset=\x00",
+    "application/json;charset=rot13",
+    "application/json;charset=undefined",
+    "application/json;charset=base64",
     "application/json; charset=" + "a" * 3000,
     "multipart/form-data",
     "multipart/form-data; boundary=",
@@ -107,8 +109,12 @@ def resident() -> int:
 # --- making requests -------------------------------------------------------------------------------------------------
 
 
-def genuine(channel: Channel, seed: Seed, rng: random.Random, *, is_spoiled: bool) -> Sent:
-    """Signed, whatever is in it."""
+def genuine(channel: Channel, seed: Seed, rng: random.Random, *, number: int, is_spoiled: bool) -> Sent:
+    """Signed, whatever is in it; one in ten has the ids of another one."""
+    if rng.random() < 0.9:
+        form = seed.content_type != JSON
+        content = mutating.renamed(dict(seed.content) if form else seed.content, number)
+        seed = Seed(seed.content_type, list(content.items()) if form else content)
     if seed.content_type == JSON:
         return _json(channel, seed, rng, is_spoiled=is_spoiled)
     pairs = mutating.spoiled_pairs(seed.content, rng) if is_spoiled else list(seed.content)
@@ -204,7 +210,7 @@ def test_no_input_gives_a_fault(faults: Faults, settings: Any, capsys: Any) -> N
         if number == int(REQUESTS * WARM):
             memory = resident()
         channel, known = rng.choice(channels)
-        sent = genuine(channel, rng.choice(known), rng, is_spoiled=(before := rng.random() < 0.7))
+        sent = genuine(channel, rng.choice(known), rng, number=number, is_spoiled=(before := rng.random() < 0.7))
         sent.path = path_of(channel)
         if not before or rng.random() < 0.1:
             spoil(sent, rng)
