@@ -4,6 +4,7 @@ import itertools
 from datetime import UTC, datetime
 from typing import Any
 
+from agents import turns
 from agents.models import Message, Turn
 from channels_inbound import processing, replying, storing
 from channels_inbound.adapters.base import Arrival, Incoming, Sender, Verified
@@ -68,3 +69,12 @@ def replies_to(row: InboundMessage, text: str = "We open at nine.", **fields: An
     parts = Reply.objects.filter(message=message).order_by("part")
     parts.update(**fields)
     return list(parts)
+
+
+def go_on(channel: Channel) -> None:
+    """What the workers would do from here on: work off, think, and send what comes of it."""
+    work(channel)
+    waiting = Turn.objects.filter(conversation__agent=channel.agent, state=Turn.State.QUEUED).order_by("pk")
+    for key in list(waiting.values_list("pk", flat=True)):
+        turns.take_turn(turn_id=key)
+        replying.send_replies(turn_id=key)
