@@ -248,6 +248,20 @@ _ALL = (
         Key("phrase", TEXT, "i have sent", "Words that claim it"),
     ),
     event_type(
+        "delivery.failed",
+        "A delivery fails",
+        "What was sent to an endpoint because of this agent did not arrive, or nobody knows whether it did. Once for "
+        "each delivery; tests are not told.",
+        Key("delivery_id", TEXT, "dlv_06fhnm2b9c8d7e6f5g4h3j2k1m"),
+        Key("endpoint", TEXT, "CRM", "Endpoint"),
+        Key("endpoint_id", TEXT, "ep_06fhnm2b9c8d7e6f5g4h3j2k1m"),
+        choice("outcome", "Outcome", ("rejected", "not_sent", "blocked", "no_answer", "interrupted"), "rejected"),
+        Key("status_code", NUMBER_OR_NULL, 503, "Status of the answer", "number"),
+        Key("reason", TEXT, "The receiver answered 503.", "Reason"),
+        choice("seen", "Receiver saw it", ("no", "maybe", "yes"), "yes"),
+        Key("event_type", TEXT, "lead.qualified", "Event that was sent"),
+    ),
+    event_type(
         "payment.succeeded",
         "A payment comes in",
         "A payment provider that is connected to the agent says that a customer paid. Once for each payment.",

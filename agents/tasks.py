@@ -3,7 +3,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from agents import ending, judging, ledger, llm, rehearsing, running, turns
+from agents import ending, judging, ledger, llm, rehearsing, running, turns, undelivered
 from agents.models import Agent
 from chatzuri import relay
 
@@ -24,6 +24,7 @@ def sweep_turns() -> None:
     ledger.sweep()
     running.sweep()
     running.reap()
+    undelivered.sweep()
     judging.sweep()
     rehearsing.sweep()
 

@@ -3,7 +3,7 @@ from agents.models.agent import Agent, Tool
 from agents.models.conversation import Conversation, Customer, Message
 from agents.models.people import Escalation, Feedback, Lead, Segment, SegmentMember, WordList
 from agents.models.rule import Evaluation, Firing, PendingEvent, Rehearsal, RuleState, TriggerRule
-from agents.models.turn import Intent, Step, ToolCall, Turn
+from agents.models.turn import Intent, Step, ToldFailure, ToolCall, Turn
 
 __all__ = [
     "ActionRun",
@@ -25,6 +25,7 @@ __all__ = [
     "Segment",
     "SegmentMember",
     "Step",
+    "ToldFailure",
     "Tool",
     "ToolCall",
     "TriggerRule",

@@ -1,5 +1,6 @@
 """A turn, the steps it took, and the ledger of what it decided to do."""
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -141,3 +142,14 @@ class Intent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.scope} {self.digest[:8]}"
+
+
+class ToldFailure(models.Model):
+    """A delivery that failed was told of as an event. `mark` says by which of two sweepers, if both came at once."""
+
+    delivery = models.OneToOneField(Delivery, on_delete=models.CASCADE, primary_key=True, related_name="told_failure")
+    mark = models.UUIDField(default=uuid.uuid4, editable=False)
+    told_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return str(self.delivery_id)

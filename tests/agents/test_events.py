@@ -45,6 +45,13 @@ NAMES = {
     "tool.held",
     "reply.unbacked",
     "budget.reached",
+    "delivery.failed",
+    "payment.succeeded",
+    "payment.failed",
+    "payment.refunded",
+    "email.replied",
+    "channel.connected",
+    "channel.disconnected",
 }
 
 

@@ -69,6 +69,10 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         """Claimed by a process that has not recorded an outcome although its deadline passed."""
         return self.filter(state=Delivery.State.SENDING, deadline_at__lt=Now() - margin)
 
+    def failed_lately(self) -> "DeliveryQuerySet":
+        """Ended within the last hour in anything but *delivered*, by an attempt of ours."""
+        return self.filter(state__in=Delivery.UNDELIVERED, finished_at__gt=Now() - timedelta(hours=1))
+
     def held(self) -> "DeliveryQuerySet":
         return self.filter(state=Delivery.State.HELD)
 
@@ -102,6 +106,7 @@ class Delivery(models.Model):
         EXPIRED = "expired", "Expired"
 
     UNFINISHED = (State.HELD, State.QUEUED, State.SENDING)
+    UNDELIVERED = (State.REJECTED, State.NOT_SENT, State.BLOCKED, State.NO_ANSWER, State.INTERRUPTED)
     SEEN = {State.DELIVERED: "yes", State.REJECTED: "yes", State.NO_ANSWER: "maybe", State.INTERRUPTED: "maybe"}
 
     public_id = PublicIdField(prefix="dlv")
@@ -152,6 +157,11 @@ class Delivery(models.Model):
                 condition=models.Q(state__in=["queued", "sending", "held"]) & ~models.Q(order_key=""),
             ),
             models.Index("deadline_at", name="deliveries_being_sent", condition=models.Q(state="sending")),
+            models.Index(
+                "finished_at",
+                name="deliveries_that_failed",
+                condition=models.Q(state__in=["rejected", "not_sent", "blocked", "no_answer", "interrupted"]),
+            ),
         ]
 
     def __str__(self) -> str:
