@@ -92,7 +92,7 @@ def read_answer(status: int, body: bytes) -> Sent:
 def _taken(answer: dict[str, Any]) -> Sent:
     message = reading.get(answer, "messages", 0)
     name = reading.text(reading.get(message, "status", "name"), 100)
-    if reading.get(message, "status", "groupName") in REFUSED:
+    if reading.text(reading.get(message, "status", "groupName"), 60) in REFUSED:
         said = reading.text(reading.get(message, "status", "description"), 300).rstrip(".")
         return Sent(error=SENTENCES.get(name) or f"Infobip did not take the message: {said or name}.", error_code=name)
     message_id = reading.ident(reading.get(message, "messageId"))

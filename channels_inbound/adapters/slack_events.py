@@ -180,7 +180,8 @@ def _files(message: Mapping[str, Any]) -> list[Attachment]:
     return [
         _file(each)
         for each in objects(message.get("files"))
-        if each.get("mode") not in {"tombstone", "hidden_by_limit"} and (each.get("id") or each.get("url_private"))
+        if clean(each.get("mode"), 60) not in {"tombstone", "hidden_by_limit"}
+        and (each.get("id") or each.get("url_private"))
     ]
 
 

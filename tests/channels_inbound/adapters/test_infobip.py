@@ -400,6 +400,7 @@ def taken(name: str, group: str, **members: Any) -> bytes:
             "Infobip did not understand the message. It says: Request cannot be processed.",
             "E400",
         ),
+        (200, b'{"messages":[{"messageId":"1","status":{"groupName":{}}}]}', "1", "", ""),
         (429, b"", "", "Infobip took no more messages just now: too many at once.", "429"),
         (503, b"<html>", "", "Infobip answered 503.", "503"),
     ],

@@ -245,6 +245,11 @@ def test_files_come_with_and_without_a_subtype(subtype: dict[str, str]) -> None:
     ]
 
 
+@pytest.mark.parametrize("mode", [{}, [], 5, None])
+def test_a_file_whose_mode_is_no_word_is_a_file(mode: Any) -> None:
+    assert len(read(SAID | {"files": [{"id": "F111", "mode": mode}]}).attachments) == 1
+
+
 # --- programs --------------------------------------------------------------------------------------------------------
 
 PROGRAMS = [
