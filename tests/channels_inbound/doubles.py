@@ -18,6 +18,7 @@ from webhooks import http
 AUTHORITY = trustme.CA()
 NAMES = (
     "graph.facebook.com",
+    "graph.instagram.com",
     "lookaside.fbsbx.com",
     "api.mailgun.net",
     "storage-us-east4.api.mailgun.net",
@@ -25,6 +26,7 @@ NAMES = (
     "slack.com",
     "files.slack.com",
     "api.twilio.com",
+    "tests.api.infobip.com",
     "sozuri.net",
     "elsewhere.example",
 )
