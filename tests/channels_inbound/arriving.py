@@ -1,7 +1,7 @@
 """What an adapter would have found, put in as if a request had brought it, and worked off in this process."""
 
 import itertools
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from agents import turns
@@ -78,3 +78,21 @@ def go_on(channel: Channel) -> None:
     for key in list(waiting.values_list("pk", flat=True)):
         turns.take_turn(turn_id=key)
         replying.send_replies(turn_id=key)
+
+
+# --- looking at it ---------------------------------------------------------------------------------------------------
+
+
+def ago(**units: float) -> datetime:
+    return datetime.now(UTC) - timedelta(**units)
+
+
+def texts(channel: Channel) -> list[str]:
+    """Every line with this agent, in the order in which they were said."""
+    return list(Message.objects.filter(conversation__agent=channel.agent).order_by("pk").values_list("text", flat=True))
+
+
+def again(row: Any) -> Any:
+    """The row as it is now."""
+    row.refresh_from_db()
+    return row
