@@ -25,7 +25,12 @@ class BearerKey(OpenApiAuthenticationExtension):
 
 
 class FaultSerializer(serializers.Serializer[Any]):
-    pointer = serializers.CharField(help_text="JSON pointer into the body that was sent, for example /message.")
+    """Where it is: a pointer into the body, or the name of a parameter of the query."""
+
+    pointer = serializers.CharField(
+        required=False, help_text="JSON pointer into the body that was sent, for example /message."
+    )
+    parameter = serializers.CharField(required=False, help_text="A parameter of the query string, for example limit.")
     detail = serializers.CharField(help_text="What is wrong there, in words.")
 
 
@@ -37,7 +42,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField(help_text="The HTTP status, again.")
     detail = serializers.CharField(help_text="What is wrong this time, and often what to do.")
     errors = FaultSerializer(  # type: ignore[assignment]
-        many=True, required=False, help_text="One entry per fault, where the body is at fault."
+        many=True, required=False, help_text="One entry per fault, where the body or the query is at fault."
     )
 
 
