@@ -67,7 +67,8 @@ class FetchSerializer(serializers.Serializer[Any]):
 
 class RunSerializer(RunLineSerializer):
     params = serializers.DictField(help_text="What the code read as `params`.")
-    result = serializers.JSONField(allow_null=True, help_text="What the code returned.")
+    # Any JSON, null too. Said twice (`allow_null`), the document would allow everything but null.
+    result = serializers.JSONField(help_text="What the code returned.")
     console = ConsoleLineSerializer(many=True)
     fetches = FetchSerializer(many=True, help_text="Every request it made, in order; each was attempted once.")
 
