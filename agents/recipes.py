@@ -86,6 +86,25 @@ RECIPES: dict[str, Recipe] = {
             condition={"all": [{"field": "rating", "operator": "at_most", "value": 2}]},
             fires=Fires.EVERY,
         ),
+        Recipe(
+            slug="payment-to-fulfilment",
+            title="Payment to fulfilment",
+            summary="A customer has paid: your shop or your warehouse hears of it once, and can send the order.",
+            event_type="payment.succeeded",
+            advice="Connect Stripe on the agent’s Channels tab. What you put into a payment’s metadata comes along.",
+            condition={"all": [{"field": "live", "operator": "is", "value": True}]},
+            fires=Fires.EVERY,
+            payload={
+                "payment": "{{ object_id }}",
+                "provider": "{{ provider }}",
+                "amount": "{{ amount }}",
+                "currency": "{{ currency }}",
+                "reference": "{{ reference }}",
+                "metadata": "{{ metadata }}",
+                "customer": "{{ customer }}",
+                "conversation_id": "{{ conversation_id }}",
+            },
+        ),
     )
 }
 
