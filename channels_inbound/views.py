@@ -137,6 +137,7 @@ def read(request: Request, adapter: Adapter, *, url: str) -> Incoming:
     return Incoming(
         method=request.method or "",
         url=f"{url}?{query}" if query else url,
+        path=http.path,
         query=query,
         headers=_headers(http.META),
         body=body,

@@ -80,11 +80,14 @@ class Form:
 class Incoming:
     """One request as it came. Header names are in lower case; `url` is the configured public one, with its query.
 
+    `path` is the path that was really asked for: an alias, or with a slash at the end.
+
     `body` is raw; for a multipart form it is empty and `form` holds the parts. `at` is our clock when it arrived.
     """
 
     method: str = "POST"
     url: str = ""
+    path: str = ""
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
