@@ -28,11 +28,16 @@ LIMITS = http.Limits(request_body=64 * 1024, response_body=MOST, check_headers=c
 SECONDS = 30.0
 LEASE = timedelta(seconds=120)
 REDIRECTS = 3
+TRIED_FOR = timedelta(minutes=30)
 AT_ONCE = 20
 
 
 class NotFetched(Exception):
-    """The sentence says why there is no file."""
+    """The sentence says why there is no file. What `may_pass` is tried again: reading twice does no harm."""
+
+    def __init__(self, sentence: str, *, may_pass: bool = False) -> None:
+        super().__init__(sentence)
+        self.may_pass = may_pass
 
 
 def fetch_waiting() -> int:
@@ -70,7 +75,8 @@ def fetch(attachment: Attachment) -> None:
     try:
         content, mime_type = _content(channel, attachment)
     except NotFetched as why:
-        _refuse(attachment, str(why))
+        if not (why.may_pass and _is_young(attachment)):
+            _refuse(attachment, str(why))
         return
     except Exception:
         logger.exception("Fetching %s broke.", attachment.public_id)
@@ -91,6 +97,11 @@ def fetch(attachment: Attachment) -> None:
         default_storage.delete(name)
 
 
+def _is_young(attachment: Attachment) -> bool:
+    """Within this time the lease runs out now and then, and somebody tries again."""
+    return timezone.now() - attachment.inbound_message.received_at < TRIED_FOR
+
+
 def _refuse(attachment: Attachment, why: str) -> None:
     waiting = Attachment.objects.filter(pk=attachment.pk, state=State.PENDING)
     waiting.update(state=State.REFUSED, reason=why[:500], lease_until=None)
@@ -109,7 +120,8 @@ def _content(channel: Channel, attachment: Attachment) -> tuple[bytes, str]:
         raise NotFetched("The provider says neither where the file is nor what it is called.")
     answer = _get(adapter, request)
     # Never of a file's own content: that would let a customer choose where our proof goes next.
-    if not attachment.described.get("url") and (url := adapter.media_url(answer.body, credential)):
+    is_file = request.url == attachment.described.get("url")
+    if not is_file and (url := adapter.media_url(answer.body, credential)):
         answer = _get(adapter, _at(request, url))
     kind = next((value for name, value in answer.headers if name.lower() == "content-type"), "")
     return answer.body, kind.partition(";")[0].strip()
@@ -134,7 +146,8 @@ def _get(adapter: Adapter, request: Outgoing) -> http.Answer:
             request = Outgoing(method="GET", url=location, headers=request.headers)
             continue
         if answer.status != 200:
-            raise NotFetched(f"The provider answered {answer.status}.")
+            busy = answer.status >= 500 or answer.status in (408, 425, 429)
+            raise NotFetched(f"The provider answered {answer.status}.", may_pass=busy)
         if answer.body_cut:
             raise NotFetched(f"It is larger than {MOST // 1024 // 1024} MB, or the provider stopped before its end.")
         return answer
@@ -147,7 +160,7 @@ def _once(request: Outgoing, headers: dict[str, str]) -> http.Answer:
             request.method, request.url, body=request.body, headers=headers, deadline=SECONDS, limits=LIMITS
         )
     except http.SendFailed as failure:
-        raise NotFetched(str(failure)) from None
+        raise NotFetched(str(failure), may_pass=not isinstance(failure, http.Blocked)) from None
 
 
 def is_among(host: str, hosts: tuple[str, ...]) -> bool:

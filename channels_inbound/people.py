@@ -23,6 +23,16 @@ def known(channel: Channel, addresses: Iterable[str]) -> Customer | None:
     return min(customers, key=lambda who: bool(who.external_id or who.phone or who.email), default=None)
 
 
+def addresses(channel: Channel, sender: dict[str, Any]) -> list[str]:
+    """By which they are recognised here. A mail's sender that nobody vouches for is somebody of their own.
+
+    Anybody can write any address above a mail, and must not become a customer by it.
+    """
+    given = [str(each) for each in sender.get("addresses") or ()]
+    is_claimed = channel.adapter.conversation_channel == "email" and not sender.get("email")
+    return [f"unverified:{each}"[:255] for each in given] if is_claimed else given
+
+
 def identifiers(sender: dict[str, Any]) -> Identifiers:
     """What the provider vouches for. Its own ids say nothing outside of the channel, so they stay in `Contact`."""
     return Identifiers.read(

@@ -18,6 +18,7 @@ from django.db.models import DurationField, ExpressionWrapper, F, Q, Value
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from agents.models import Message
 from channels_inbound import applying, payments, saying
 from channels_inbound.models import InboundMessage
 from channels_inbound.steps import Ignore, NotYet, Step
@@ -123,8 +124,15 @@ def work_on(channel_id: int, thread_key: str) -> int:
             .select_for_update(of=("self",))[:200]
         )
         steps = [(row, step) for row in rows if (step := _take(row)) is not None]
-        saying.answer([step for _, step in steps])
+        saying.answer(_still_said([step for _, step in steps]))
     return len(steps)
+
+
+def _still_said(steps: list[Step]) -> list[Step]:
+    """Without what its sender deleted in the same breath: nobody answers that."""
+    asked = [step.message.pk for step in steps if step.wants_answer and step.message]
+    gone = set(Message.objects.filter(pk__in=asked, text=applying.DELETED).values_list("pk", flat=True))
+    return [step for step in steps if not (step.message and step.message.pk in gone)]
 
 
 def _is_due() -> Q:

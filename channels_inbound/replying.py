@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from agents.models import Conversation, Message, Turn
 from channels_inbound import samples
+from channels_inbound.adapters import ADAPTERS
 from channels_inbound.adapters.base import Adapter, Outgoing, Recipient
 from channels_inbound.models import Channel, Contact, InboundMessage, Reply
 from channels_inbound.waking import SEND_REPLIES
@@ -240,10 +241,10 @@ def sweep() -> None:
 def _wake_forgotten_turns() -> None:
     recent = Turn.objects.filter(then=SEND_REPLIES, finished_at__gt=Now() - SWEPT, reply__isnull=False)
     unsent = recent.filter(finished_at__lt=Now() - FORGOTTEN_AFTER, reply__replies__isnull=True)
-    for turn in unsent.select_related("message").order_by("pk")[:200]:
-        inbound = InboundMessage.objects.select_related("channel").filter(message=turn.message_id).first()
-        if inbound is not None and can_send(inbound.channel.adapter):
-            publishing.enqueue(SEND_REPLIES, turn_id=turn.pk)
+    kinds = [kind for kind, adapter in ADAPTERS.items() if can_send(adapter)]
+    # The channel may be gone since: then so is what came in on it.
+    for turn in unsent.filter(message__inbound_message__channel__kind__in=kinds).order_by("-pk")[:200]:
+        publishing.enqueue(SEND_REPLIES, turn_id=turn.pk)
 
 
 def _wake_forgotten_parts() -> None:

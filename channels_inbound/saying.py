@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -19,6 +20,7 @@ AGENT_OFF = "The agent is switched off, so nobody answers."
 ANSWERED_SINCE = "It came after a later message had been answered."
 LATE = "It reached us more than a day late, so the agent does not answer it."
 THREAD_MOST = 255
+SAME_MOMENT = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,10 @@ def said(row: InboundMessage) -> Step:
         channel=adapter.conversation_channel or channel.kind,
         thread=place.thread,
         name=str(sender.get("name") or ""),
-        known=people.known(channel, sender["addresses"]),
+        known=people.known(channel, people.addresses(channel, sender)),
     )
     message, conversation = taken.message, taken.message.conversation
-    people.remember(channel, sender["addresses"], taken.customer)
+    people.remember(channel, people.addresses(channel, sender), taken.customer)
     attach(row, message)
     if place.is_answer and adapter.conversation_channel == "email":
         facts = {"message_id": message.public_id, "subject": str(row.facts.get("subject") or ""), "text": message.text}
@@ -202,7 +204,8 @@ def _why_not(row: InboundMessage, conversation: Conversation) -> str:
         return LATE
     if not row.channel.agent.is_active:
         return AGENT_OFF
-    later = InboundMessage.objects.filter(conversation=conversation, occurred_at__gt=row.occurred_at)
+    # Providers count in whole seconds, and where one has no time at all ours takes its place.
+    later = InboundMessage.objects.filter(conversation=conversation, occurred_at__gt=row.occurred_at + SAME_MOMENT)
     return ANSWERED_SINCE if later.filter(message__turn__isnull=False).exists() else ""
 
 

@@ -115,8 +115,31 @@ def keep(
     was_spooled: bool = False,
 ) -> Kept:
     """Write it down and commit. Raises `StoreDown` and `UsedBefore`."""
+    laid = with_files(incoming, arrivals, channel)
+    names = [each.file for arrival in laid for each in arrival.attachments if each.file]
+    kept: Kept | None = None
+    try:
+        kept = _keep(adapter, channel, incoming, verified, once, laid, state, reason, was_spooled)
+    finally:
+        # No row speaks of them: what came again, or what the database did not take, leaves no files behind.
+        if names and (kept is None or not kept.stored):
+            _pick_up(names)
+    return kept
+
+
+def _keep(
+    adapter: Adapter,
+    channel: Channel,
+    incoming: Incoming,
+    verified: Verified,
+    once: Once | None,
+    arrivals: Sequence[Arrival],
+    state: str,
+    reason: str,
+    was_spooled: bool,
+) -> Kept:
     body = _body(adapter, channel, incoming)
-    rows = messages(incoming, with_files(incoming, arrivals, channel))
+    rows = messages(incoming, arrivals)
     headers = {name: value[:1000] for name, value in incoming.headers.items() if name in KEPT_HEADERS}
     in_row, file = (body, "") if len(body) <= IN_ROW else (b"", _lay_down(channel, ContentFile(body)))
     values = [
@@ -139,20 +162,30 @@ def keep(
         len(arrivals),
         was_spooled,
     ]
-    with store_errors():
-        found = prepared.first(_KEEP, [*values, channel.pk, json.dumps(rows)])
+    found = None
+    try:
+        with store_errors():
+            found = prepared.first(_KEEP, [*values, channel.pk, json.dumps(rows)])
+    finally:
+        if file and (found is None or not found[1]):
+            _pick_up([file])
     if found is None:
         raise UsedBefore
     return Kept(*found)
 
 
 def add(request: InboundRequest, incoming: Incoming, arrivals: Sequence[Arrival]) -> int:
-    """Messages of a request that is kept already, when it is read again; how many of them are new."""
-    known = InboundMessage.objects.filter(request=request).count()
+    """Messages of a request that is kept already, when it is read again; how many of them are new.
+
+    What could not be read the last time makes room for what is found in it now.
+    """
+    readable = InboundMessage.objects.filter(request=request).exclude(kind="unsupported")
+    known = readable.count()
+    InboundMessage.objects.filter(request=request, kind="unsupported", message=None).delete()
     rows = messages(incoming, arrivals)
     found = [InboundMessage(request=request, channel_id=request.channel_id, **row) for row in rows]
     InboundMessage.objects.bulk_create(found, ignore_conflicts=True)
-    return InboundMessage.objects.filter(request=request).count() - known
+    return readable.count() - known
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------
@@ -168,7 +201,8 @@ def messages(incoming: Incoming, arrivals: Sequence[Arrival]) -> list[dict[str, 
 
 
 def _message(incoming: Incoming, arrival: Arrival) -> dict[str, Any]:
-    occurred_at = arrival.occurred_at or incoming.at
+    # A sender's clock that is ahead would put everything that follows before it.
+    occurred_at = min(arrival.occurred_at or incoming.at, incoming.at)
     return {
         "public_id": new_id("inm"),
         "dedupe_key": _short(arrival.dedupe_key),
@@ -224,7 +258,7 @@ def _body(adapter: Adapter, channel: Channel, incoming: Incoming) -> bytes:
 
 
 def with_files(incoming: Incoming, arrivals: Sequence[Arrival], channel: Channel) -> list[Arrival]:
-    """The files that came along laid down, before any row speaks of them. A file without a row is swept away later."""
+    """The files that came along laid down, before any row speaks of them."""
     return [
         replace(arrival, attachments=[_with_file(incoming, each, channel) for each in arrival.attachments])
         if arrival.attachments
@@ -249,6 +283,11 @@ def _with_file(incoming: Incoming, attachment: Any, channel: Channel) -> Any:
         size += len(chunk)
     content.seek(0)
     return replace(attachment, file=_lay_down(channel, content), size=size, sha256=digest.hexdigest())
+
+
+def _pick_up(names: Sequence[str]) -> None:
+    for name in names:
+        default_storage.delete(name)
 
 
 def _lay_down(channel: Channel, content: Any) -> str:

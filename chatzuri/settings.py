@@ -293,6 +293,9 @@ CELERY_TASK_ROUTES = {
     "agents.tasks.run_actions": {"queue": "actions"},
     "agents.tasks.judge_events": {"queue": "rules"},
     "agents.tasks.rehearse": {"queue": "rules"},
+    # Both wait for providers: whoever waits must not keep others from being heard.
+    "channels_inbound.tasks.send_replies": {"queue": "replies"},
+    "channels_inbound.tasks.fetch_media": {"queue": "replies"},
     "channels_inbound.tasks.*": {"queue": "channels"},
 }
 # Without an expiry: a worker whose clock is ahead would throw away everything that beat sends. All of it is cheap.

@@ -44,6 +44,7 @@ def commands(*, port: int) -> dict[str, list[str]]:
         "worker-deliveries": ["nice", "-n", "10", *worker, "-Q", "deliveries,celery", "-c", "2", "-n", "deliveries@%h"],
         "worker-actions": [*worker, "-Q", "actions", "-c", "4", "-n", "actions@%h"],
         "worker-rules": [*worker, "-Q", "rules", "-c", "2", "-n", "rules@%h"],
+        "worker-replies": [*worker, "-Q", "replies", "-c", "8", "-n", "replies@%h"],
         "worker-channels": [*worker, "-Q", "channels", "-c", "4", "-n", "channels@%h"],
         "beat": [*celery, "beat", "--loglevel", "WARNING", "--schedule", str(VAR / "beat-schedule"), "--pidfile="],
     }

@@ -12,7 +12,7 @@ from django.db import connection
 from tests.ordinary import as_ordinary_user
 
 ROOT = Path(__file__).resolve().parent.parent
-QUEUES = "interactive,deliveries,actions,rules,channels"
+QUEUES = "interactive,deliveries,actions,rules,channels,replies"
 
 
 def database_url() -> str:

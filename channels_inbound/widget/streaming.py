@@ -10,6 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator
+from threading import BoundedSemaphore
 from typing import Any
 
 from django.conf import settings
@@ -25,6 +26,10 @@ logger = logging.getLogger(__name__)
 
 # Also how soon we notice that a visitor is gone, and have their thread back.
 HEARTBEAT = 3.0
+# A stream holds a thread of the web process, and providers need threads too. Whoever comes later asks for the history.
+STREAMS_AT_ONCE = 4
+
+_listening = BoundedSemaphore(STREAMS_AT_ONCE)
 
 
 def event_stream(turn: Turn) -> StreamingHttpResponse:
@@ -36,6 +41,16 @@ def event_stream(turn: Turn) -> StreamingHttpResponse:
 
 def _lines(turn: Turn) -> Iterator[str]:
     yield _data({"type": "started", "turn_id": turn.public_id})
+    if not _listening.acquire(blocking=False):
+        yield _data({"type": "running"})
+        return
+    try:
+        yield from _listen(turn)
+    finally:
+        _listening.release()
+
+
+def _listen(turn: Turn) -> Iterator[str]:
     # Two listeners would share the words between them. A second one, in another tab, waits for the whole reply.
     listener = f"widget-stream:{turn.public_id}"
     if not relay.first(listener, seconds=int(settings.CHAT_WAIT) + 10):

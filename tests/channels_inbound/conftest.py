@@ -63,7 +63,7 @@ def worker(_workers: Any, transactional_db: None, settings: Any) -> Iterator[Non
     """A real Celery worker in a thread of this process, so that it reaches the doubles."""
     _workers.stop()
     settings.INBOUND_DEBOUNCE = 0.2
-    queues = ["interactive", "deliveries", "channels", "rules", "actions"]
+    queues = ["interactive", "deliveries", "channels", "replies", "rules", "actions"]
     options: dict[str, Any] = {"pool": "solo", "concurrency": 1, "queues": queues, "loglevel": "ERROR"}
     with start_worker(celery_app, perform_ping_check=False, shutdown_timeout=20, **options):
         yield

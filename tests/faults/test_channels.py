@@ -22,7 +22,7 @@ from tests.faults.system import System, database_away, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-QUEUES = "interactive,deliveries,channels"
+QUEUES = "interactive,deliveries,channels,replies"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
