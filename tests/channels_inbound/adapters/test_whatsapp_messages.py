@@ -1,44 +1,33 @@
+"""WhatsApp: messages, who wrote them, and bad elements beside good ones."""
+
 import json
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from channels_inbound.adapters.base import Attachment, Connection, Recipient, Unusable
-from channels_inbound.adapters.whatsapp import WhatsApp
-from channels_inbound.adapters.whatsapp_words import ERRORS, STATUSES
-from tests.channels_inbound.adapters.contract import check_arrivals, connected
-from tests.channels_inbound.adapters.meta import SECRETS, MetaContract, only, signed
-
-NUMBER_ID, NUMBER, BSUID = "106540352242922", "254712345678", "KE.13491208655302741918"
-SENT_AT = datetime(2026, 11, 25, 11, 59, 50, tzinfo=UTC)
-STAMP = str(int(SENT_AT.timestamp()))
-AMINA = {"profile": {"name": "Amina", "username": "amina_k"}, "wa_id": NUMBER, "user_id": BSUID}
-CONNECTION = connected(WhatsApp, SECRETS, {"phone_number_id": NUMBER_ID})
-
-
-def message(kind: str = "text", id: Any = "wamid.1", **fields: Any) -> dict[str, Any]:
-    content = {"text": {"body": "Habari?"}} if kind == "text" else {}
-    return {"from": NUMBER, "id": id, "timestamp": STAMP, "type": kind} | content | fields
-
-
-def document(field: str = "messages", number_id: str = NUMBER_ID, **value: Any) -> dict[str, Any]:
-    metadata = {"display_phone_number": "254700000000", "phone_number_id": number_id}
-    inner = {"messaging_product": "whatsapp", "metadata": metadata, "contacts": [AMINA]} | value
-    return {
-        "object": "whatsapp_business_account",
-        "entry": [{"id": "102290129340398", "time": 1, "changes": [{"field": field, "value": inner}]}],
-    }
-
-
-def said(**fields: Any) -> dict[str, Any]:
-    return document(messages=[message(**fields)])
+from channels_inbound.adapters.base import Attachment, Connection, Unusable
+from tests.channels_inbound.adapters.contract import check_arrivals
+from tests.channels_inbound.adapters.meta import MetaContract, only, signed
+from tests.channels_inbound.adapters.whatsapp_posts import (
+    ADAPTER,
+    AMINA,
+    BSUID,
+    CONNECTION,
+    NUMBER,
+    NUMBER_ID,
+    SAMPLE,
+    SENT_AT,
+    STAMP,
+    document,
+    message,
+    said,
+)
 
 
 class TestWhatsApp(MetaContract):
-    adapter = WhatsApp()
+    adapter = ADAPTER
     connection = CONNECTION
-    sample = json.dumps(said()).encode()
+    sample = SAMPLE
     product = "whatsapp_business_account"
 
     # --- messages ---
@@ -339,138 +328,3 @@ class TestWhatsApp(MetaContract):
     def test_what_the_database_does_not_take_is_replaced(self) -> None:
         found = only(self.read(said(text={"body": "a\x00b\ud800c"})))
         assert found.text == "a\ufffdb\ufffdc"
-
-    # --- statuses, echoes, events ---
-
-    @pytest.mark.parametrize("word", STATUSES)
-    def test_a_status_is_about_a_message_of_ours(self, word: str) -> None:
-        status = {"id": "wamid.0", "status": word, "timestamp": STAMP, "recipient_id": NUMBER}
-        found = only(self.read(document(statuses=[status | {"biz_opaque_callback_data": "rpl_1"}])))
-        assert (found.kind, found.status, found.starts_agent) == ("status", STATUSES[word], False)
-        assert (found.dedupe_key, found.target_id) == (f"wamid.0:{word}", "wamid.0")
-        assert (found.recipient, found.occurred_at) == (NUMBER, SENT_AT)
-        assert found.facts == {"phone_number_id": NUMBER_ID, "our_message_id": "rpl_1"}
-
-    @pytest.mark.parametrize("code", [131047, 131026, 131049, 130429])
-    def test_a_failure_says_why(self, code: int) -> None:
-        status = {"id": "wamid.0", "status": "failed", "errors": [{"code": code, "title": "Their words"}]}
-        found = only(self.read(document(statuses=[status])))
-        assert (found.status, found.error_code, found.error_text) == ("failed", str(code), ERRORS[str(code)])
-
-    def test_a_failure_that_we_do_not_know_is_told_in_their_words(self) -> None:
-        error = {"code": 1, "title": "Title", "error_data": {"details": "All of it"}}
-        found = only(self.read(document(statuses=[{"id": "wamid.0", "status": "failed", "errors": [error]}])))
-        assert found.error_text == "All of it."
-
-    def test_a_status_of_somebody_without_a_number(self) -> None:
-        found = only(self.read(document(statuses=[{"id": "wamid.0", "status": "read", "recipient_user_id": BSUID}])))
-        assert found.recipient == BSUID
-
-    @pytest.mark.parametrize("field", ["smb_message_echoes", "message_echoes"])
-    def test_what_the_business_said_itself_starts_nothing(self, field: str) -> None:
-        echo = message() | {"from": "254700000000", "to": NUMBER}
-        found = only(self.read(document(field, message_echoes=[echo])))
-        assert (found.kind, found.starts_agent, found.text) == ("echo", False, "Habari?")
-        assert found.recipient == NUMBER
-
-    def test_row_52_while_another_program_has_the_thread_nothing_starts(self) -> None:
-        found = self.read(document("standby", messages=[message()], message_echoes=[message(id="wamid.2")]))
-        assert [(each.kind, each.starts_agent) for each in found] == [("standby", False), ("echo", False)]
-
-    def test_an_error_of_the_account_is_an_event(self) -> None:
-        found = only(self.read(document(errors=[{"code": 131031, "title": "Locked"}])))
-        assert (found.kind, found.event_type, found.error_code) == ("event", "whatsapp.errors", "131031")
-        assert found.error_text == "WhatsApp has locked your account."
-
-    @pytest.mark.parametrize(
-        "field", ["account_update", "message_template_status_update", "user_preferences", "history"]
-    )
-    def test_what_happens_to_the_account_is_an_event(self, field: str) -> None:
-        found = only(self.read(document(field, event="X")))
-        assert (found.kind, found.event_type, found.starts_agent) == ("event", f"whatsapp.{field}", False)
-
-    def test_a_batch_over_several_entries(self) -> None:
-        both = document(messages=[message(), message(id="wamid.2")], statuses=[{"id": "wamid.0", "status": "sent"}])
-        both["entry"] += document(messages=[message(id="wamid.3")])["entry"]
-        keys = [each.dedupe_key for each in self.read(both)]
-        assert keys == ["wamid.1", "wamid.2", "wamid.0:sent", "wamid.3"]
-
-    # --- replying ---
-
-    def reply(self, to: Recipient, part: int = 0, connection: Connection = CONNECTION) -> dict[str, Any]:
-        outgoing = self.adapter.outgoing("Karibu", to=to, connection=connection, credential=self.credential, part=part)
-        assert outgoing.url == f"https://graph.facebook.com/v25.0/{NUMBER_ID}/messages"
-        return dict(json.loads(outgoing.body))
-
-    def test_a_reply_to_a_number(self) -> None:
-        assert self.reply(Recipient(address=NUMBER, message_id="rpl_1", reply_to_id="wamid.1")) == {
-            "messaging_product": "whatsapp",
-            "recipient_type": "individual",
-            "to": NUMBER,
-            "type": "text",
-            "text": {"body": "Karibu"},
-            "biz_opaque_callback_data": "rpl_1",
-        }
-
-    @pytest.mark.parametrize("address", [BSUID, "KE.ENT.118"])
-    def test_a_reply_to_somebody_without_a_number(self, address: str) -> None:
-        content = self.reply(Recipient(address=address))
-        assert content["recipient"] == address
-        assert "to" not in content
-
-    def test_a_reply_in_a_group_goes_to_the_group_and_shows_what_it_answers_once(self) -> None:
-        to = Recipient(address=NUMBER, answer_to={"group_id": "grp"}, reply_to_id="wamid.1")
-        first, second = self.reply(to), self.reply(to, part=1)
-        assert (first["recipient_type"], first["to"], first["context"]) == ("group", "grp", {"message_id": "wamid.1"})
-        assert second["to"] == "grp"
-        assert "context" not in second
-
-    def test_the_number_that_was_written_to_answers_where_none_is_set(self) -> None:
-        self.reply(Recipient(address=NUMBER, answer_to={"phone_number_id": NUMBER_ID}), connection=Connection())
-        with pytest.raises(ValueError, match="phone number ID"):
-            self.reply(Recipient(address=NUMBER), connection=Connection())
-
-    def test_nobody_is_no_recipient(self) -> None:
-        with pytest.raises(ValueError, match="number to answer"):
-            self.reply(Recipient(address=""))
-
-    def test_the_number_id_cannot_change_the_path(self) -> None:
-        connection = Connection(settings={"phone_number_id": "1/../me?x="})
-        outgoing = self.adapter.outgoing(
-            "x", to=Recipient(address=NUMBER), connection=connection, credential=self.credential
-        )
-        assert outgoing.url == "https://graph.facebook.com/v25.0/1%2F..%2Fme%3Fx%3D/messages"
-
-    def test_the_answer_names_the_message(self) -> None:
-        body = {"contacts": [{"input": NUMBER, "wa_id": NUMBER}], "messages": [{"id": "wamid.9"}]}
-        assert self.adapter.sent(200, json.dumps(body).encode()).provider_id == "wamid.9"
-
-    @pytest.mark.parametrize("code", ERRORS)
-    def test_every_known_error_is_a_sentence(self, code: str) -> None:
-        body = {"error": {"message": f"(#{code}) Their words", "code": int(code), "fbtrace_id": "x"}}
-        sent = self.adapter.sent(400, json.dumps(body).encode())
-        assert (sent.error, sent.error_code, sent.provider_id) == (ERRORS[code], code, "")
-
-    def test_a_long_reply_comes_in_parts_that_whatsapp_takes(self) -> None:
-        parts = self.adapter.parts("Neno " * 2000)
-        assert [len(part) <= 4096 for part in parts] == [True] * 3
-
-    def test_free_text_may_be_sent_for_a_day(self) -> None:
-        assert self.adapter.reply_window == timedelta(hours=24)
-
-    # --- files ---
-
-    def test_a_file_is_asked_for_by_its_id_with_the_token(self) -> None:
-        outgoing = self.adapter.media({"provider_media_id": "65463453"}, self.credential)
-        assert outgoing is not None
-        assert (outgoing.method, outgoing.url) == ("GET", "https://graph.facebook.com/v25.0/65463453")
-        assert dict(outgoing.headers) == {"Authorization": "Bearer EAAG-a-token-of-tests"}
-        url = "https://lookaside.fbsbx.com/whatsapp_business/attachments/?mid=65463453&hash=x"
-        assert self.adapter.media_url(json.dumps({"url": url, "mime_type": "image/jpeg"}).encode(), {}) == url
-
-    @pytest.mark.parametrize("name", ["", "me", "1/../../me", "1?fields=x", None], ids=repr)
-    def test_an_id_that_is_no_number_is_not_asked_for(self, name: Any) -> None:
-        assert self.adapter.media({"provider_media_id": name, "url": "https://evil.example/x"}, self.credential) is None
-
-    def test_the_short_lived_address_in_a_message_is_never_fetched_with_the_token(self) -> None:
-        assert self.adapter.media({"url": "https://lookaside.fbsbx.com/x"}, self.credential) is None
