@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import models
+from django.db.models.fields.json import KT
 from django.db.models.functions import Now
 
 from agents.models import Conversation, Message
@@ -120,6 +121,9 @@ class InboundMessage(models.Model):
                 condition=models.Q(state="received"),
             ),
             models.Index("channel", "provider_id", name="inbound_messages_by_id", condition=~models.Q(provider_id="")),
+            models.Index(
+                "channel", KT("facts__payment__fact_id"), name="payments_by_fact", condition=models.Q(kind="event")
+            ),
             models.Index(
                 "conversation", "id", name="inbound_of_a_conversation", condition=models.Q(conversation__isnull=False)
             ),
