@@ -1,13 +1,16 @@
 """Edits, deletions, reactions, receipts and echoes: what is told about messages that are there already."""
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connection
 
 from agents.models import Agent, Feedback, Turn
-from channels_inbound import media
+from channels_inbound import media, processing
 from channels_inbound.adapters.base import Attachment as File
 from channels_inbound.models import Attachment, Channel, InboundMessage, InboundRequest, Reply
 from tests.channels_inbound.arriving import again, ago, answered, arrive, person, replies_to, said, texts, work
@@ -215,3 +218,31 @@ class TestEchoes:
         assert self.echo(whatsapp, reply.text, provider_id="wamid.out", facts=facts).message is None
         assert again(reply).provider_id == "wamid.out" and texts(whatsapp) == ["Hello", "We open at nine."]
         assert reply.state == {"sending": "sending", "interrupted": "sent"}[state]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_deletion_that_overtakes_its_message_waits_for_it(whatsapp: Channel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deletion may stand under another key than the message, so that another worker takes it meanwhile."""
+    row = arrive(whatsapp, "Card 4242")
+    gone = arrive(whatsapp, "", kind="message_deleted", sender=person("other"), target_id=row.provider_id)
+    is_in, real = threading.Event(), processing.STEPS["message"]
+
+    def slowly(message: InboundMessage) -> Any:
+        step = real(message)
+        is_in.set()
+        time.sleep(0.5)
+        return step
+
+    monkeypatch.setitem(processing.STEPS, "message", slowly)
+
+    def say() -> None:
+        processing.work_on(whatsapp.pk, row.thread_key)
+        connection.close()
+
+    speaking = threading.Thread(target=say)
+    speaking.start()
+    assert is_in.wait(10)
+    processing.work_on(whatsapp.pk, gone.thread_key)
+    speaking.join()
+    assert texts(whatsapp) == ["(The sender deleted this message.)"]
+    assert (again(row).state, row.text, again(gone).state) == ("done", "", "done")
