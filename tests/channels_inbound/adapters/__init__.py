@@ -1,4 +1,6 @@
 import pytest
 
 # These are no test modules by their names; their assertions shall explain themselves all the same.
-pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in ("contract", "meta", "messaging")))
+POSTS = ("infobip", "mailgun", "slack", "stripe", "telegram", "twilio", "whatsapp")
+MODULES = ("contract", "meta", "messaging", *(f"{name}_posts" for name in POSTS))
+pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in MODULES))
