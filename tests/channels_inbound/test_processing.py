@@ -1,6 +1,7 @@
 """What arrived becomes conversation: order, bursts, what nobody answers, and what breaks."""
 
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -36,6 +37,19 @@ class TestOrder:
         late = said(whatsapp, "first", occurred_at=ago(seconds=20))
         assert (late.state, late.reason) == ("done", "It came after a later message had been answered.")
         assert late.message.text == "first" and Turn.objects.count() == 1
+
+    def test_two_of_the_same_second_are_both_worth_an_answer(self, whatsapp: Channel) -> None:
+        """Providers count in whole seconds, so which came first is not known."""
+        second = ago(seconds=1)
+        answered(said(whatsapp, "one", occurred_at=second))
+        row = said(whatsapp, "two", occurred_at=second - timedelta(seconds=1))
+        assert (row.reason, Turn.objects.count()) == ("", 2)
+
+    def test_what_is_deleted_in_the_same_breath_gets_no_turn(self, whatsapp: Channel) -> None:
+        row = arrive(whatsapp, "Card 4242", occurred_at=ago(seconds=2))
+        arrive(whatsapp, "", kind="message_deleted", target_id=row.provider_id, occurred_at=ago(seconds=1))
+        work(whatsapp)
+        assert texts(whatsapp) == ["(The sender deleted this message.)"] and not Turn.objects.exists()
 
     def test_the_same_element_twice_in_one_request_is_one_message(self, whatsapp: Channel) -> None:
         twin = Arrival(kind="message", dedupe_key="wamid.1", sender=person(), text="Hello")

@@ -83,10 +83,18 @@ class TestMailThreads:
         tag = {"tag": row.conversation.public_id}
         joined = self.asha(mail, sender=person("ben@example.org"), thread="mail:2", facts=tag)
         assert joined.conversation == row.conversation
-        owners = {each.address: each.customer for each in Contact.objects.all()}
-        assert owners["asha@example.org"] != owners["ben@example.org"]
-        event = Event.objects.get(type="email.replied")
-        assert event.data["customer"]["id"] == owners["ben@example.org"].public_id
+        told = Event.objects.get(type="email.replied")
+        assert told.data["customer"]["id"] != row.conversation.customer.public_id
+        assert Customer.objects.get(public_id=told.customer_ref) == Contact.objects.latest("pk").customer
+
+    def test_a_sender_nobody_vouches_for_is_not_the_customer_of_that_address(self, mail: Channel) -> None:
+        """Anybody can write any address above a mail."""
+        proved = person("asha@example.org", email="asha@example.org")
+        real = self.asha(mail, sender=proved).conversation.customer
+        forged = self.asha(mail, thread="mail:2").conversation.customer
+        assert (real.email, forged.email, forged == real) == ("asha@example.org", "", False)
+        assert self.asha(mail, thread="mail:3").conversation.customer == forged
+        assert self.asha(mail, sender=proved, thread="mail:4").conversation.customer == real
 
     @pytest.mark.parametrize("whose", ["agent", "team"])
     def test_the_tag_of_another_agent_leads_nowhere(self, mail: Channel, whose: str) -> None:
