@@ -44,11 +44,16 @@ class _Update:
             "event_type": f"telegram.{self.name}" if self.name else "telegram",
             "sender": self._sender(),
             "recipient": ident(self.element.get("business_connection_id")),
-            "dedupe_key": self.number,
+            "dedupe_key": self._key(),
             "occurred_at": moment(self.element.get("date"), self.now),
             "extra": dict(self.element),
         }
         return Arrival(kind=kind, **(known | more))
+
+    def _key(self) -> str:
+        """The number of an update alone comes again: with another bot, or after a week in which there was none."""
+        own = first(ident(self.element.get(name)) for name in ("message_id", "id", "date"))
+        return ":".join(filter(None, (self.number, self.chat_id, own)))
 
     def _sender(self) -> Sender | None:
         """Whoever shares their own contact shows us their number: Telegram has compared the two."""
@@ -156,7 +161,7 @@ class _Update:
         numbers = self.element.get("message_ids")
         targets = [message_id(self.chat_id, ident(each)) for each in numbers] if isinstance(numbers, list) else []
         for place, target in enumerate(filter(None, targets)):
-            key = f"{self.number}:{place}" if place else self.number
+            key = f"{self._key()}:deleted:{place}"
             yield self.made("message_deleted", dedupe_key=key, target_id=target)
         if not any(targets):
             yield self.made("unsupported", reason="The deletion does not say which messages it is about.")

@@ -197,13 +197,14 @@ def described(row: InboundMessage) -> dict[str, Any]:
     is_slack, is_telegram, is_mail = (row.channel.kind == kind for kind in ("slack", "telegram", "mailgun"))
     # Theirs are the bare ids; ours say in which channel or chat they are unique.
     last = (lambda text: text.rpartition(":")[2]) if is_slack or is_telegram else (lambda text: text)
-    provider_id = row.dedupe_key if is_slack or is_telegram else row.provider_id
+    dedupe_key = row.dedupe_key.partition(":")[0] if is_telegram else row.dedupe_key
+    provider_id = dedupe_key if is_slack or is_telegram else row.provider_id
     message_id = target.strip("<>") if row.kind == "status" else row.provider_id
     return {
         **{name: value for name, value in facts.items() if not isinstance(value, dict)},
         **_own_payment(facts, extra),
         "kind": row.kind,
-        "dedupe_key": row.dedupe_key,
+        "dedupe_key": dedupe_key,
         "provider_id": provider_id,
         "message_id": last(row.provider_id) if is_telegram else message_id,
         "chat": str(facts.get("chat_id") or ""),

@@ -13,7 +13,7 @@ from tests.channels_inbound.adapters.telegram_posts import FILE, GROUP, JANE, PR
 
 def test_a_message_of_a_person() -> None:
     arrival = read("message", SAID)
-    assert (arrival.kind, arrival.dedupe_key, arrival.text) == ("message", "10000", "Where is my order?")
+    assert (arrival.kind, arrival.dedupe_key, arrival.text) == ("message", "10000:5342492667:41", "Where is my order?")
     assert arrival.provider_id == "5342492667:41"
     assert (arrival.thread, arrival.answer_to) == ("", {"chat_id": "5342492667"})
     assert arrival.occurred_at == datetime.fromtimestamp(1795521500, UTC)
@@ -166,7 +166,7 @@ def test_the_message_of_a_button_may_be_gone(message: Any) -> None:
 def test_an_edit_says_of_what(name: str) -> None:
     arrival = read(name, SAID | {"text": "updated", "edit_date": 1795521600})
     assert (arrival.kind, arrival.target_id, arrival.text) == ("message_edited", "5342492667:41", "updated")
-    assert (arrival.dedupe_key, arrival.provider_id) == ("10000", "10000")
+    assert (arrival.dedupe_key, arrival.provider_id) == ("10000:5342492667:41", "10000")
     assert arrival.occurred_at == datetime.fromtimestamp(1795521600, UTC)
     assert not arrival.starts_agent
 
