@@ -98,8 +98,8 @@ class Generic(Adapter):
         raise NotAuthentic(max(reasons, key=CLOSENESS.index))
 
     def once(self, incoming: Incoming) -> Once | None:
-        """A client that repeats a request keeps its Idempotency-Key; without one its `webhook-id` stands for it."""
-        key = _idempotency(incoming) or incoming.header("webhook-id")
+        """The signed id stands for one content, whatever unsigned header comes with it."""
+        key = incoming.header("webhook-id")
         return Once(key, signing.fingerprint(incoming.body)) if key else None
 
     def parse(self, incoming: Incoming, connection: Connection) -> list[Arrival]:
@@ -165,11 +165,12 @@ class Generic(Adapter):
 
 
 def _idempotency(incoming: Incoming) -> str:
-    """Marked, so that it never equals a `webhook-id`; hashed where it is too long to be kept."""
+    """The same key and the same content under another `webhook-id` are one message told twice.
+
+    With another content it is another message: it is signed with an id of its own, and must not be dropped.
+    """
     key = reading.plain(incoming.header("idempotency-key")).strip()
-    if len(key) > reading.MOST_KEY - 20:
-        key = signing.fingerprint(key.encode())
-    return f"idempotency:{key}" if key else ""
+    return f"idempotency:{signing.fingerprint(key.encode(), incoming.body)}" if key else ""
 
 
 def _sender(fields: Fields, message_id: str) -> Sender:
