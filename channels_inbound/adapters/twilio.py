@@ -103,7 +103,7 @@ class Twilio(Adapter):
         name, digest = _scheme(incoming.header("x-twilio-webhooks-signature-settings"), connection)
         parameters = _parameters(incoming)
         given, refusal = [incoming.header("x-twilio-signature")], NotAuthentic("signature")
-        for url in _spellings(incoming.url):
+        for url in _addresses(incoming):
             signed = url.encode(errors="surrogatepass") + parameters
             try:
                 return verified(
@@ -159,6 +159,16 @@ def _parameters(incoming: Incoming) -> bytes:
     if len(digests) != 1 or not same(digests[0].lower(), hashlib.sha256(incoming.body).hexdigest()):
         raise NotAuthentic("body")
     return b""
+
+
+def _addresses(incoming: Incoming) -> list[str]:
+    """What Twilio may have signed: our address as we tell it, or on the same host the path that was asked for."""
+    found = _spellings(incoming.url)
+    told, _, _ = incoming.url.partition("?")
+    if incoming.path and urlsplit(told).path != incoming.path:
+        asked = urlsplit(told)._replace(path=incoming.path, query=incoming.query).geturl()
+        found += _spellings(asked)
+    return found
 
 
 def _spellings(url: str) -> list[str]:
