@@ -129,10 +129,6 @@ class Address:
     def base(self) -> str:
         return f"{self.local.partition('+')[0]}@{self.domain}"
 
-    def tagged(self, tag: str) -> str:
-        local, _, domain = self.base.partition("@")
-        return f"{local}+{tag}@{domain}"
-
 
 def addresses(value: str) -> list[Address]:
     """Every address of a header, each of them one that can be written to."""

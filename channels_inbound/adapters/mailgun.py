@@ -87,11 +87,13 @@ class Mailgun(Adapter):
     credential_kind = "mailgun"
     steps = (
         "In Mailgun, open Receive and then Routes, and create a route for the address that your customers write to.",
+        "A route that matches support@mg.example.com takes this address alone. One with the pattern "
+        r"^support(\+.*)?@mg\.example\.com$ also takes plus addresses, such as support+shop@mg.example.com.",
         "Choose Forward as the action, paste {url} and save the route.",
         "Under Account settings, API security, copy the HTTP webhook signing key and put it in here.",
         "Create a sending key for the domain and put it into a Mailgun credential of your team, for the replies.",
-        "To see what becomes of the replies, open Send and then Webhooks, and add {url} for delivered messages, "
-        "permanent failures and spam complaints.",
+        "To see what becomes of the replies, open Send and then Webhooks, and add {url} for delivered messages "
+        "and permanent failures.",
     )
     text_limit = 100_000
     media_hosts = mailgun_replies.FILE_HOSTS

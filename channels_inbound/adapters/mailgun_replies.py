@@ -70,12 +70,15 @@ def _own_id(to: Recipient, domain: str, part: int) -> str:
 
 
 def _reply_to(to: Recipient, connection: Connection) -> list[tuple[str, str]]:
-    """To where the mail came in, with the tag: a route of the team's leads there, which `from` need not have."""
-    tag = reading.ident(to.answer_to.get("reply_tag"))
-    inbox = mail.address(mail.clean(to.answer_to.get("inbox"))) or mail.address(connection.setting("from_address"))
-    if not re.fullmatch(r"[\w.-]{1,50}", tag, re.ASCII) or inbox is None:
+    """To where the mail came in: a route of the team's leads there, which `from` need not have.
+
+    Without a tag of ours: a route for `support@` would not match it, and the customer's answer would be lost. The
+    ids of the mails find the conversation.
+    """
+    inbox, own = mail.address(mail.clean(to.answer_to.get("inbox"))), mail.address(connection.setting("from_address"))
+    if inbox is None or (own is not None and inbox.address == own.address):
         return []
-    return [("h:Reply-To", inbox.tagged(tag))]
+    return [("h:Reply-To", inbox.address)]
 
 
 def _domain(connection: Connection) -> str:

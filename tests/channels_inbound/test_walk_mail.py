@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import itertools
 import json
+import re
 import time
 from typing import Any
 from urllib.parse import parse_qs
@@ -39,7 +40,7 @@ def letter(text: str = "Where is my order?", *, sender: str = "asha@example.org"
     """The fields of a mail as a route posts them; names of headers with a capital."""
     name = f"Asha Mwangi <{sender}>"
     known = {
-        "recipient": "help@mg.example.com",
+        "recipient": "support@mg.example.com",
         "sender": sender,
         "from": name,
         "subject": "Order 1001",
@@ -63,6 +64,10 @@ def mailgun(asked: Asked) -> tuple[int, bytes, dict[str, str]]:
 
 def form(asked: Asked) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(asked.body.decode()).items()}
+
+
+def without_tag(address: str) -> str:
+    return re.sub(r"[+]cnv_[0-9a-z]+", "", address)
 
 
 @pytest.fixture
@@ -100,7 +105,7 @@ def test_a_mail_with_a_file_is_answered_in_its_thread(channel: Channel, provider
     assert sent["h:In-Reply-To"] == fields["Message-Id"]
     assert sent["h:References"] == f"<root@example.org> {fields['Message-Id']}"
     assert sent["h:Message-Id"] == f"<{reply.public_id}@mg.example.com>" == reply.provider_id
-    assert sent["h:Reply-To"] == f"help+{conversation.public_id}@mg.example.com"
+    assert "h:Reply-To" not in sent
     assert sent["h:Auto-Submitted"] == "auto-replied"
 
     kept = Delivery.objects.get(pk=reply.delivery_id)
@@ -134,7 +139,7 @@ def test_an_answer_comes_into_the_same_conversation(
     shown = {
         "references": {"References": f"{first['Message-Id']} {reply.provider_id}"},
         "in reply to": {"In_Reply_To": reply.provider_id},
-        "tag": {"recipient": f"help+{reply.message.conversation.public_id}@mg.example.com"},
+        "tag": {"recipient": f"support+{reply.message.conversation.public_id}@mg.example.com"},
     }[how]
     assert post(channel, letter("And the second box?", subject="Something else now", **shown)) == 200
     go_on(channel)
@@ -144,7 +149,7 @@ def test_an_answer_comes_into_the_same_conversation(
     assert event.data["conversation_id"] == conversation.public_id
     assert (event.data["subject"], event.data["text"]) == ("Something else now", "And the second box?")
     again = form(providers.asked[1])
-    assert again["h:Reply-To"] == f"help+{conversation.public_id}@mg.example.com"
+    assert "h:Reply-To" not in again
 
 
 def test_another_subject_of_the_same_person_is_another_conversation(channel: Channel, first: dict[str, str]) -> None:

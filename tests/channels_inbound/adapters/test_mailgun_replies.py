@@ -44,7 +44,7 @@ def test_an_answer_stands_in_the_thread_and_no_program_answers_it():
         "h:In-Reply-To": "<one@mail.example.org>",
         "h:References": "<a@x> <b@x> <one@mail.example.org>",
         "h:Message-Id": "<rpl_1@mg.example.com>",
-        "h:Reply-To": "support+cnv_7@mg.example.com",
+        "h:Reply-To": "support+old@mg.example.com",
         "h:Auto-Submitted": "auto-replied",
         "o:tracking": "no",
     }
