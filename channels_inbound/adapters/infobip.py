@@ -211,7 +211,8 @@ def _message(
         reason = f"Not for this channel: it was sent to {recipient}."
         return Arrival(
             kind="unsupported",
-            dedupe_key=key,
+            # Not the key of the message: once the number is put right, the message itself may still come.
+            dedupe_key=f"foreign:{key}",
             provider_id=message_id,
             recipient=recipient,
             reason=reason,

@@ -26,10 +26,12 @@ def arrival(body: Mapping[str, Any], incoming: Incoming, connection: Connection)
     domain = reading.ident(reading.get(data, "domain", "name"))
     message_id = reading.ident(reading.get(data, "message", "headers", "message-id"))
     kind, reason = _event_kind(word, domain, connection)
+    # Their id of an event is unique within a day only.
+    token = reading.ident(reading.get(body.get("signature"), "token"))
     return Arrival(
         kind=kind,
-        # Their id of an event is unique within a day only.
-        dedupe_key=reading.ident(reading.get(body.get("signature"), "token")),
+        # Once the domain is put right, what was not for this channel may still count.
+        dedupe_key=f"foreign:{token}" if _is_foreign(domain, connection) else token,
         provider_id=reading.ident(data.get("id")),
         event_type=word,
         recipient=reading.ident(data.get("recipient")),
@@ -53,12 +55,16 @@ def arrival(body: Mapping[str, Any], incoming: Incoming, connection: Connection)
 
 
 def _event_kind(word: str, domain: str, connection: Connection) -> tuple[Kind, str]:
-    ours = connection.setting("domain").strip().lower()
     if not word:
         return "unsupported", "The event does not say what happened."
-    if ours and domain and domain.lower() != ours:
+    if _is_foreign(domain, connection):
         return "unsupported", f"Not for this channel: it is about a mail from {domain}."
     return "status", ""
+
+
+def _is_foreign(domain: str, connection: Connection) -> bool:
+    ours = connection.setting("domain").strip().lower()
+    return bool(ours and domain) and domain.lower() != ours
 
 
 def _status(word: str, data: Mapping[str, Any]) -> str:

@@ -136,9 +136,13 @@ def arrival(post: Post, letter: Letter, incoming: Incoming, connection: Connecti
     answered = mail.ids(headers.get("in-reply-to"))
     about = letter.report if kind == "bounce" else Report()
     address = first(sender.addresses)
+    key = f"{message_id}|{recipient}" if message_id else post.get("token")
+    if kind == "unsupported" and _is_foreign(inbox, connection):
+        # Not the mail's own: once the addresses are put right, the mail itself may still come.
+        key = f"foreign:{key}"
     return Arrival(
         kind=kind,
-        dedupe_key=f"{message_id}|{recipient}" if message_id else post.get("token"),
+        dedupe_key=key,
         provider_id=message_id,
         event_type="mail",
         sender=sender if address else None,
@@ -158,7 +162,7 @@ def arrival(post: Post, letter: Letter, incoming: Incoming, connection: Connecti
         occurred_at=reading.moment(post.get("timestamp"), incoming.at),
         answer_to={
             "subject": mail.clean(subject, 900),
-            "inbox": inbox.base if inbox else "",
+            "inbox": _answering_inbox(inbox) if inbox else "",
             "message_id": message_id,
         },
         facts=_facts(post, letter, inbox),
@@ -228,7 +232,7 @@ def _kind(
     own = mail.address(connection.setting("from_address"))
     if author and own and author.base == own.base:
         return "echo", "It is a mail of our own."
-    if inbox and not _is_ours(inbox, connection):
+    if inbox and _is_foreign(inbox, connection):
         return "unsupported", f"Not for this channel: it was sent to {inbox.address}."
     has_no_sender = any(name == "sender" and value.strip() in {"", "<>"} for name, value in post.fields)
     address = first(sender.addresses)
@@ -240,9 +244,14 @@ def _kind(
     return kind, reason
 
 
-def _is_ours(inbox: Address, connection: Connection) -> bool:
+def _answering_inbox(inbox: Address) -> str:
+    """Where the next mail reaches us as this one did. Answers of ours used to name a conversation in a tag."""
+    return inbox.base if inbox.tag.startswith("cnv_") else inbox.address
+
+
+def _is_foreign(inbox: Address | None, connection: Connection) -> bool:
     wanted = {each.base for each in mail.addresses(connection.setting("recipients"))}
-    return not wanted or inbox.base in wanted
+    return inbox is not None and bool(wanted) and inbox.base not in wanted
 
 
 def _facts(post: Post, letter: Letter, inbox: Address | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from channels_inbound.adapters.base import Arrival, Attachment, Connection, Incoming, Kind, Sender, Unusable, first
 from channels_inbound.adapters.reading import get, ident, mapping, moment, objects, table
 from channels_inbound.adapters.reading import text as clean
-from channels_inbound.adapters.slack_words import foreign, id_of, message_id, thread_id, words
+from channels_inbound.adapters.slack_words import foreign, foreign_key, id_of, message_id, thread_id, words
 
 # Subtypes in which somebody speaks. Every other one tells of something that happened: a join, a new topic.
 SPOKEN = frozenset({"", "bot_message", "file_share", "thread_broadcast", "reply_broadcast", "me_message"})
@@ -38,7 +38,7 @@ class _Event:
 
     def arrival(self) -> Arrival:
         if reason := foreign(self.connection, self.body):
-            return self._made("unsupported", reason=reason)
+            return self._made("unsupported", dedupe_key=foreign_key(self.key), reason=reason)
         if self.type in {"message", "app_mention"}:
             return self._message()
         if self.type in {"reaction_added", "reaction_removed"}:
@@ -49,6 +49,7 @@ class _Event:
 
     def _made(self, kind: Kind, **more: Any) -> Arrival:
         known: dict[str, Any] = {
+            "dedupe_key": self.key,
             "provider_id": self.id,
             "event_type": f"slack.{self.type}",
             "recipient": ident(self.body.get("api_app_id")),
@@ -57,7 +58,7 @@ class _Event:
             "extra": self.event,
         }
         facts = {**known.pop("facts"), **more.pop("facts", {})}
-        return Arrival(kind=kind, dedupe_key=self.key, facts=facts, **(known | more))
+        return Arrival(kind=kind, facts=facts, **(known | more))
 
     def _happened(self, name: str) -> Arrival:
         return self._made("event", event_type=f"slack.{name}", sender=_person(self.event.get("user")))

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from channels_inbound.adapters.base import Arrival, Connection, Incoming, Kind, Sender, Unusable, first
 from channels_inbound.adapters.reading import get, ident, mapping, moment, objects, storable, table
 from channels_inbound.adapters.reading import text as clean
-from channels_inbound.adapters.slack_words import foreign, id_of, message_id, thread_id, words
+from channels_inbound.adapters.slack_words import foreign, foreign_key, id_of, message_id, thread_id, words
 
 CHOSEN = (
     "selected_user",
@@ -35,10 +35,11 @@ def _command(fields: Mapping[str, str], incoming: Incoming, connection: Connecti
     """Only who typed a command sees it: it is a private word to the app, and answered in the direct conversation."""
     key = ident(fields.get("trigger_id")) or unnamed
     user, command = ident(fields.get("user_id")), clean(fields.get("command"), 100)
-    reason = foreign(connection, fields) or ("" if user else "The command does not say who typed it.")
+    not_ours = foreign(connection, fields)
+    reason = not_ours or ("" if user else "The command does not say who typed it.")
     return Arrival(
         kind="unsupported" if reason else "message",
-        dedupe_key=key,
+        dedupe_key=foreign_key(key) if not_ours else key,
         provider_id=key,
         event_type="slack.command",
         sender=Sender(addresses=[user], id_type="slack_user", username=clean(fields.get("user_name"), 200))
@@ -67,7 +68,7 @@ class _Interaction:
     def arrivals(self) -> Iterator[Arrival]:
         actions = list(objects(self.body.get("actions")))
         if reason := foreign(self.connection, self.body):
-            yield self._made("unsupported", self.key, reason=reason)
+            yield self._made("unsupported", foreign_key(self.key), provider_id=self.key, reason=reason)
         elif self.type not in {"block_actions", "interactive_message"}:
             yield self._made("event" if self.type else "unsupported", self.key, reason="" if self.type else NAMELESS)
         elif not actions or not self._sender():

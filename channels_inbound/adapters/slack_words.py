@@ -39,6 +39,11 @@ def foreign(connection: Connection, body: Mapping[str, Any]) -> str:
     return ""
 
 
+def foreign_key(key: str) -> str:
+    """The key of what is not for this channel: once the setting is put right, the thing itself may still come."""
+    return f"foreign:{key}"
+
+
 def _teams(body: Mapping[str, Any]) -> list[str]:
     """All workspaces a request speaks for: a shared channel belongs to several."""
     return [

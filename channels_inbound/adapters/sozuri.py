@@ -137,7 +137,7 @@ class Sozuri(Adapter):
         document.pop(_auth_field(connection), None)  # a secret has no place in what is kept
         message_id = reading.ident(document.get("messageId"))
         if foreign := _foreign(document, connection):
-            return [_unsupported(document, message_id, incoming, foreign)]
+            return [_unsupported(document, _foreign_key(document, message_id, incoming), incoming, foreign)]
         if _is_report(document):
             return [_report(document, message_id, incoming)]
         if _sender(document) and isinstance(document.get("message"), str):
@@ -180,6 +180,13 @@ def _foreign(document: Mapping[str, Any], connection: Connection) -> str:
     if short_code and number and not _is_report(document) and sms.digits(number) != sms.digits(short_code):
         return f"Not for this channel: it was sent to {number[:100]}."
     return ""
+
+
+def _foreign_key(document: Mapping[str, Any], message_id: str, incoming: Incoming) -> str:
+    """Not the key of the message: once the setting is put right, the message itself may still come."""
+    word = reading.text(document.get("status"), 60).strip().lower() if _is_report(document) else ""
+    own = f"{message_id}:{word}" if message_id and word else message_id
+    return f"foreign:{own or _fingerprint(document, incoming)}"
 
 
 def _is_report(document: Mapping[str, Any]) -> bool:

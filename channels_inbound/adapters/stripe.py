@@ -91,13 +91,14 @@ class Stripe(Adapter):
         return [
             Arrival(
                 kind="unsupported" if foreign else "event",
-                dedupe_key=event_id,
+                # Neither key of the event itself: once the account is put right, it may still come.
+                dedupe_key=f"foreign:{event_id}" if foreign else event_id,
                 provider_id=event_id,
                 event_type=event_type,
                 recipient=facts["account"] or "",
                 reason=ignored,
                 occurred_at=reading.moment(event.get("created"), incoming.at),
-                facts=facts | _also(event_type, facts),
+                facts=facts if foreign else facts | _also(event_type, facts),
                 payment=None if ignored else payment_of(event_type, event) | _origin(facts),
                 extra=event,
             )

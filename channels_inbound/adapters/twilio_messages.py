@@ -96,7 +96,9 @@ def _read(fields: Mapping[str, Any], incoming: Incoming, connection: Connection)
     if not sid and not fields.get("From"):
         raise Unusable("The request of Twilio holds no message: it has no MessageSid.")
     if reason := _foreign(fields, connection, is_status=word not in ARRIVED):
-        return _made("unsupported", sid or _print(incoming), fields, incoming, reason=reason)
+        # Not the key of the message: once the setting is put right, the message itself may still come.
+        key = f"foreign:{sid or _print(incoming)}{'' if word in ARRIVED else f':{word}'}"
+        return _made("unsupported", key, fields, incoming, provider_id=sid, reason=reason)
     if word not in ARRIVED and sid:
         return _status(sid, word, fields, incoming)
     return _message(sid or _print(incoming), fields, incoming)

@@ -74,7 +74,7 @@ def test_files_are_read_by_what_is_there_and_at_most_ten(count: str) -> None:
 )
 def test_what_is_not_ours_is_no_message(setting: str, value: str) -> None:
     arrival = read(SMS, **{setting: value})
-    assert (arrival.kind, arrival.dedupe_key) == ("unsupported", SMS["MessageSid"])
+    assert (arrival.kind, arrival.dedupe_key) == ("unsupported", f"foreign:{SMS['MessageSid']}")
     assert arrival.reason.startswith("Not for this channel: ")
 
 
