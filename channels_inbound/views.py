@@ -15,7 +15,6 @@ from rest_framework.views import APIView
 from channels_inbound import draining, finding, forms, receiving
 from channels_inbound.adapters import SLUGS
 from channels_inbound.adapters.base import FORM_TYPE, Adapter, Form, Incoming, Response
-from channels_inbound.patience import TooSlow, patiently
 from channels_inbound.storing import StoreDown
 from chatzuri.api import UnknownPath
 
@@ -194,11 +193,8 @@ def _is_known_charset(parameters: str) -> bool:
 def _body(http: Any, adapter: Adapter, length: int | None) -> bytes:
     """Not `request.body`: its limit is one for all, and of a body in chunks it would see nothing."""
     stream = http.META["wsgi.input"] if length is None else http
-    most = adapter.max_body + 1 if length is None else length
     try:
-        body = bytes(patiently(lambda: stream.read(most))) if most else b""
-    except TooSlow:
-        raise Refused(408) from None
+        body = bytes(stream.read(adapter.max_body + 1) if length is None else stream.read(length))
     except OSError:
         raise Refused(400) from None
     if len(body) > adapter.max_body:
@@ -210,11 +206,8 @@ def _body(http: Any, adapter: Adapter, length: int | None) -> bytes:
 
 def _form(http: Any, adapter: Adapter, length: int | None) -> Form:
     stream = http.META["wsgi.input"] if length is None else http
-    kind = http.META.get("CONTENT_TYPE", "")
     try:
-        return patiently(lambda: forms.parse_form(stream, kind, limit=adapter.max_body))
-    except TooSlow:
-        raise Refused(408) from None
+        return forms.parse_form(stream, http.META.get("CONTENT_TYPE", ""), limit=adapter.max_body)
     except forms.TooLarge:
         raise Refused(413) from None
     except (forms.NotAForm, OSError):
