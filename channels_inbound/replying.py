@@ -171,7 +171,7 @@ def recipient(reply: Reply) -> Recipient:
     answer_to = dict(facts.get("answer_to") or {})
     return Recipient(
         address=reply.address,
-        answer_to=answer_to | {"reply_tag": reply.message.conversation.public_id},
+        answer_to=answer_to,
         last_message_at=contact.last_message_at if contact else None,
         reply_to_id=inbound.provider_id if inbound else "",
         references=[str(each) for each in facts.get("references") or ()],

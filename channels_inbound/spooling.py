@@ -109,6 +109,7 @@ def _packed(kind: str, agent_id: str, incoming: Incoming) -> str:
             "agent": agent_id,
             "query": incoming.query,
             "url": incoming.url,
+            "path": incoming.path,
             "headers": dict(incoming.headers),
             "body": base64.b64encode(incoming.body).decode(),
             "at": incoming.at.timestamp(),
@@ -121,6 +122,7 @@ def _unpacked(text: str) -> tuple[str, str, Incoming]:
     incoming = Incoming(
         query=packed["query"],
         url=packed["url"],
+        path=packed["path"],
         headers=packed["headers"],
         body=base64.b64decode(packed["body"]),
         at=datetime.fromtimestamp(packed["at"], UTC),
