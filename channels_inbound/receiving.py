@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 State = InboundRequest.State
 PROBLEM = "application/problem+json"
+# How adapters begin the reason of what is another channel's: another number, page or account at the same provider.
+FOREIGN = "Not for this channel"
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,9 @@ def _refuse(
 def _parse(adapter: Adapter, incoming: Incoming, connection: Connection) -> tuple[list[Arrival], str, str]:
     """What is in it, and in which state the request is kept. Raises `BadRequest` for a client of our own."""
     try:
-        return list(adapter.parse(incoming, connection)), State.ACCEPTED, ""
+        arrivals = list(adapter.parse(incoming, connection))
+        aside = _put_aside(arrivals)
+        return arrivals, State.SET_ASIDE if aside else State.ACCEPTED, aside
     except BadRequest:
         raise
     except Unusable as why:
@@ -129,6 +133,13 @@ def _parse(adapter: Adapter, incoming: Incoming, connection: Connection) -> tupl
     except Exception:
         logger.exception("Reading a request of %s broke; it is kept in quarantine.", adapter.kind)
         return [], State.QUARANTINED, "We could not read this request. That is a fault of ours; replay it later."
+
+
+def _put_aside(arrivals: list[Arrival]) -> str:
+    """Why nothing in it is for this channel; empty where something is."""
+    if not arrivals or not all(each.reason.startswith(FOREIGN) for each in arrivals):
+        return ""
+    return arrivals[0].reason
 
 
 def _take(

@@ -1,5 +1,6 @@
 """The road of a request: proved, read, kept, answered."""
 
+import json
 import threading
 from typing import Any
 
@@ -200,3 +201,14 @@ def test_stripe_is_kept_under_its_event() -> None:
     for _ in range(2):
         assert post(channel, body, stripe_headers(body)).status_code == 200
     assert InboundMessage.objects.get().dedupe_key == "evt_1"
+
+
+@pytest.mark.django_db
+def test_what_is_for_another_number_is_put_aside(whatsapp: Channel) -> None:
+    assert post(whatsapp, whatsapp_body(whatsapp_text("Hello"), phone_number_id="999")).status_code == 200
+    request = InboundRequest.objects.get()
+    assert (request.state, request.reason[:20]) == ("set_aside", "Not for this channel")
+    both = json.loads(whatsapp_body(whatsapp_text("Hello")))
+    both["entry"] += json.loads(whatsapp_body(whatsapp_text("Hello"), phone_number_id="999"))["entry"]
+    assert post(whatsapp, json.dumps(both).encode()).status_code == 200
+    assert InboundRequest.objects.latest("pk").state == "accepted"
