@@ -19,7 +19,7 @@ from django.db import models, transaction
 from agents import events
 from agents.models import Agent
 from channels_inbound.adapters import ADAPTERS
-from channels_inbound.adapters.base import Adapter, SecretField
+from channels_inbound.adapters.base import Adapter, SecretField, Setting
 from channels_inbound.models import (
     OVERLAP,
     Attachment,
@@ -260,7 +260,7 @@ def _declared(adapter: Adapter, name: str) -> SecretField:
 
 def _settings(adapter: Adapter, given: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """Settings as they are kept, and the faults. Several lines become one, separated by commas."""
-    known = {each.name for each in adapter.settings}
+    known = {each.name: each for each in adapter.settings}
     kept: dict[str, str] = {}
     faults: dict[str, str] = {}
     for name, value in given.items():
@@ -270,7 +270,7 @@ def _settings(adapter: Adapter, given: Mapping[str, Any]) -> tuple[dict[str, str
         elif fault := _text_fault(value, LONGEST_SETTING):
             faults[where] = fault
         elif text := ", ".join(line.strip().rstrip(",") for line in (value or "").splitlines() if line.strip()):
-            if fault := _text_fault(text, LONGEST_SETTING) or ("" if text.isprintable() else UNPRINTABLE):
+            if fault := _text_fault(text, LONGEST_SETTING) or _setting_fault(known[name], text):
                 faults[where] = fault
             kept[name] = text
     return kept, faults
@@ -307,6 +307,17 @@ def _text_fault(value: Any, longest: int) -> str:
     if value is not None and not isinstance(value, str):
         return "This has to be a text."
     return f"It may have {longest} characters." if len((value or "").strip()) > longest else ""
+
+
+def _setting_fault(declared: Setting, text: str) -> str:
+    if not text.isprintable():
+        return UNPRINTABLE
+    values = [value for value, _ in declared.choices if value]
+    if values and text not in values:
+        return f"Choose one of {', '.join(values)}."
+    if declared.pattern and not re.fullmatch(declared.pattern, text):
+        return f"This does not look like it. For example: {declared.example}"
+    return ""
 
 
 def _secret_fault(declared: SecretField, text: str) -> str:

@@ -36,7 +36,7 @@ def standing(channel: Channel) -> Standing:
         sentence = f"It waits for {_quoted(secrets)}. Until then nobody can prove who they are."
         return Standing("refuses_everything", "refuses everything", "bad", sentence)
     if settings := channel.missing_settings():
-        sentence = f"It has no {_quoted(settings)} yet, so it cannot tell what is meant for it."
+        sentence = f"It has no {_quoted(settings)} yet. {_without(channel, settings)}"
         return Standing("incomplete", "not complete", "warn", sentence)
     return CANNOT_REPLY if channel.adapter.credential_kind and channel.credential_id is None else READY
 
@@ -48,6 +48,12 @@ def is_readable(channel: Channel) -> bool:
     except NotReadable:
         return False
     return True
+
+
+def _without(channel: Channel, labels: list[str]) -> str:
+    """What does not work while these settings are missing, each sentence once."""
+    missing = (each for each in channel.adapter.settings if each.label in labels)
+    return " ".join(dict.fromkeys(each.without for each in missing))
 
 
 def _quoted(labels: list[str]) -> str:

@@ -274,13 +274,20 @@ class Recipient:
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """A value that is no secret: an id of the provider's, an address. `help` says where to find it."""
+    """A value that is no secret: an id of the provider's, an address. `help` says where to find it.
+
+    Of `choices`, pairs of value and label, it has to be one; an empty value among them only gives the empty choice a
+    label. `pattern` is what a value must match. `without` says what does not work while a required one is missing.
+    """
 
     name: str
     label: str
     help: str = ""
     is_required: bool = True
     example: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    pattern: str = ""
+    without: str = "It cannot tell what is meant for it."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -323,6 +330,8 @@ class Adapter:
     secrets: ClassVar[tuple[SecretField, ...]] = ()
     credential_kind: ClassVar[str] = ""  # of the credential that sends replies; empty: it cannot reply by itself
     steps: ClassVar[tuple[str, ...]] = ()  # what to do at the provider, one sentence each; {url} is the address
+    # A line for a shell that tells the provider of us: {url} and {name of a secret} stand for values, <…> is typed in.
+    command: ClassVar[str] = ""
     text_limit: ClassVar[int] = 4000  # characters of one outgoing part
     # How long after the customer's last message a free text may still be sent.
     reply_window: ClassVar[timedelta | None] = None

@@ -66,6 +66,7 @@ class Generic(Adapter):
             help="Replies are sent here as signed POST requests. Empty: read them with the API.",
             is_required=False,
             example="https://example.com/chatzuri/replies",
+            pattern=r"https?://[^\s/?#,]+(?:[/?]\S*)?",
         ),
     )
     secrets = (

@@ -73,6 +73,7 @@ class Infobip(Adapter):
             label="User name",
             help="Infobip sends it with the password. Choose one and enter it there too.",
             example="chatzuri",
+            without="Every request is refused.",
         ),
         Setting(
             name="number",
@@ -94,6 +95,7 @@ class Infobip(Adapter):
             help="Only where your notification profile signs with HMAC: the header that holds the signature.",
             is_required=False,
             example="X-Signature",
+            pattern=r"[A-Za-z0-9-]+",
         ),
         Setting(
             name="hmac_algorithm",
@@ -101,6 +103,7 @@ class Infobip(Adapter):
             help="As in the notification profile. Empty: HMAC_SHA_256.",
             is_required=False,
             example="HMAC_SHA_256",
+            choices=(("", "HMAC_SHA_256, unless chosen"), *((name, name) for name in ALGORITHMS)),
         ),
     )
     secrets = (

@@ -46,19 +46,24 @@ class Mailgun(Adapter):
             label="Sending domain",
             help="The domain in Mailgun that replies are sent from.",
             example="mg.example.com",
+            pattern=r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+",
+            without="Mail comes in, but no reply can be sent.",
         ),
         Setting(
             name="from_address",
             label="Sender of replies",
             help="What customers see as the sender: an address, with a name before it if you like.",
             example="Example Support <support@mg.example.com>",
+            pattern=r"[^\s<>@,]+@[^\s<>@,]+|[^<>]*<[^\s<>@,]+@[^\s<>@,]+>",
+            without="Mail comes in, but no reply can be sent.",
         ),
         Setting(
             name="region",
             label="Region",
-            help="us or eu: where the domain was made in Mailgun. Without a value it is us.",
+            help="Where the domain was made in Mailgun. Empty: us.",
             is_required=False,
             example="us",
+            choices=(("", "us, unless chosen"), ("us", "us"), ("eu", "eu")),
         ),
         Setting(
             name="recipients",
@@ -67,14 +72,16 @@ class Mailgun(Adapter):
             "gets whatever your route forwards.",
             is_required=False,
             example="support@example.com",
+            pattern=r"[^\s<>@,]+@[^\s<>@,]+(?:,\s*[^\s<>@,]+@[^\s<>@,]+)*",
         ),
         Setting(
             name="spam_filter",
             label="Mailgun checks senders",
-            help="Write yes once the spam filter of the domain is on in Mailgun. Only then can a customer be "
+            help="Choose yes once the spam filter of the domain is on in Mailgun. Only then can a customer be "
             "recognised by the address, because otherwise anybody may write any address there.",
             is_required=False,
             example="yes",
+            choices=(("", "no, unless chosen"), ("yes", "yes"), ("no", "no")),
         ),
     )
     secrets = (

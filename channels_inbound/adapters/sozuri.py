@@ -83,9 +83,14 @@ class Sozuri(Adapter):
         Setting(
             name="message_type",
             label="Type of replies",
-            help="transactional or promotional, as your sender was registered. Empty: transactional.",
+            help="As your sender was registered. Empty: transactional.",
             is_required=False,
             example="transactional",
+            choices=(
+                ("", "transactional, unless chosen"),
+                ("transactional", "transactional"),
+                ("promotional", "promotional"),
+            ),
         ),
         Setting(
             name="auth_field",
@@ -100,6 +105,7 @@ class Sozuri(Adapter):
             help="Only where Sozuri sends the Auth Key in a header: its name.",
             is_required=False,
             example="X-Auth-Key",
+            pattern=r"[A-Za-z0-9-]+",
         ),
     )
     secrets = (

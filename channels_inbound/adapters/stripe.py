@@ -39,9 +39,10 @@ class Stripe(Adapter):
         Setting(
             name="livemode",
             label="Mode",
-            help="live or test. Events of the other mode are kept and ignored. Empty: both count.",
+            help="Events of the other mode are kept and ignored. Empty: both count.",
             is_required=False,
             example="live",
+            choices=(("", "Both"), ("live", "Live"), ("test", "Test")),
         ),
         Setting(
             name="account",
@@ -49,6 +50,7 @@ class Stripe(Adapter):
             help="Only for platforms with Stripe Connect: the account whose events belong here. Empty: every account.",
             is_required=False,
             example="acct_1Fg9jUA3kq9o1aTc",
+            pattern=r"acct_\w+",
         ),
     )
     secrets = (

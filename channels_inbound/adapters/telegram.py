@@ -80,6 +80,10 @@ class Telegram(Adapter):
         "my_chat_member and message_reaction.",
         "Write to your bot: the message appears here within seconds.",
     )
+    command = (
+        "curl 'https://api.telegram.org/bot<token>/setWebhook' -d 'url={url}' -d 'secret_token={secret_token}' "
+        """-d 'allowed_updates=["message","edited_message","callback_query","my_chat_member","message_reaction"]'"""
+    )
     text_limit = 4000
     media_hosts = ("api.telegram.org",)
     links: ClassVar[Mapping[str, str]] = {

@@ -59,6 +59,7 @@ class Twilio(Adapter):
             help="It begins with AC. Messages of other accounts are then left alone.",
             is_required=False,
             example="AC0123456789abcdef0123456789abcdef",
+            pattern=r"AC[0-9A-Fa-f]{32}",
         ),
         Setting(
             name="shared_key_id",

@@ -30,6 +30,7 @@ class Website(Adapter):
             "for www.example.com. Empty: any page may show the widget.",
             is_required=False,
             example="www.example.com",
+            pattern=r"[\w.-]+(?::\d+)?(?:[\s,;]+[\w.-]+(?::\d+)?)*",
         ),
         Setting(
             name="title",
@@ -52,13 +53,15 @@ class Website(Adapter):
             "white, whichever can be read. Empty: the colour of Chatzuri.",
             is_required=False,
             example="#0f766e",
+            pattern=r"#[0-9A-Fa-f]{6}",
         ),
         Setting(
             name="position",
             label="Position",
-            help="right or left: the lower corner of the window. Empty: right.",
+            help="The lower corner of the window. Empty: right.",
             is_required=False,
             example="right",
+            choices=(("", "right, unless chosen"), ("right", "right"), ("left", "left")),
         ),
         Setting(
             name="rate_limit",
@@ -67,6 +70,7 @@ class Website(Adapter):
             "limit off. Empty: 20.",
             is_required=False,
             example="20",
+            pattern=r"[0-9]{1,6}",
         ),
         Setting(
             name="rate_limit_message",

@@ -20,7 +20,7 @@ from channels_inbound.adapters import ADAPTERS
 from channels_inbound.adapters.base import Adapter
 from channels_inbound.admin import words
 from channels_inbound.admin.forms import ChannelForm
-from channels_inbound.admin.secrets import DEFAULT_OVERLAP, OVERLAPS, Secrets, held, shown_once
+from channels_inbound.admin.secrets import DEFAULT_OVERLAP, OVERLAPS, Secrets, command, held, shown_once
 from channels_inbound.admin.trying import Trying, look_again
 from channels_inbound.models import Channel, InboundRequest, Refusal
 from channels_inbound.standing import standing as standing_of
@@ -224,6 +224,7 @@ class ChannelAdmin(Trying, Secrets, TeamScopedAdmin):
             overlaps=OVERLAPS,
             default_overlap=DEFAULT_OVERLAP,
             made=shown_once(channel, made),
+            command=command(channel, made),
             refusals=Refusal.objects.filter(channel=channel).order_by("-last_at")[:10],
             latest=_latest(channel),
             quarantine=quarantine_of(channel),

@@ -73,6 +73,8 @@ def _setting_field(setting: Any, value: str) -> forms.Field:
     if setting.name in SEVERAL:
         value = "\n".join(each.strip() for each in value.split(",") if each.strip())
         widget = UnfoldAdminTextareaWidget(attributes | {"rows": 3, "placeholder": setting.example})
+    elif setting.choices:
+        widget = UnfoldAdminSelectWidget(choices=_choices(setting))
     return forms.CharField(
         label=setting.label if setting.is_required else f"{setting.label} (optional)",
         help_text=setting.help,
@@ -81,6 +83,11 @@ def _setting_field(setting: Any, value: str) -> forms.Field:
         max_length=connecting.LONGEST_SETTING,
         widget=widget,
     )
+
+
+def _choices(setting: Any) -> tuple[tuple[str, str], ...]:
+    """Empty is always one of them: `connecting` says so where a setting is needed."""
+    return setting.choices if "" in dict(setting.choices) else (("", "Not chosen"), *setting.choices)
 
 
 def _secret_field(secret: Any) -> forms.Field:

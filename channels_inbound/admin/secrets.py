@@ -67,6 +67,16 @@ def shown_once(channel: Channel, made: Mapping[str, str]) -> list[ShownOnce]:
     ]
 
 
+def command(channel: Channel, made: Mapping[str, str]) -> str:
+    """The adapter's line for a shell with what was just made filled in; empty without either."""
+    if not made:
+        return ""
+    line = channel.adapter.command.replace("{url}", channel.inbound_url)
+    for name, value in made.items():
+        line = line.replace(f"{{{name}}}", value)
+    return line
+
+
 class Secrets(Base):
     def rotate_view(self, request: HttpRequest, object_id: int, name: str) -> HttpResponse:
         """Another secret. One that is made here is shown in this answer, and never again."""

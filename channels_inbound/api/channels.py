@@ -158,7 +158,7 @@ def kind(agent: Agent, adapter: Adapter) -> dict[str, Any]:
         "inbound_url": Channel(agent=agent, kind=adapter.kind).inbound_url,
         "settings": [
             {"name": one.name, "label": one.label, "help": one.help, "is_required": one.is_required}
-            | {"example": one.example}
+            | {"example": one.example, "choices": [value for value, _ in one.choices if value]}
             for one in adapter.settings
         ],
         "secrets": [

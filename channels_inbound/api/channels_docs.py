@@ -18,6 +18,9 @@ class KindSettingSerializer(serializers.Serializer[Any]):
     help = serializers.CharField(help_text="Where to find it.")
     is_required = serializers.BooleanField()
     example = serializers.CharField(allow_blank=True)
+    choices = serializers.ListField(
+        child=serializers.CharField(), help_text="It has to be one of these; empty where any text may stand."
+    )
 
 
 class KindSecretSerializer(serializers.Serializer[Any]):
