@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.files.storage import default_storage
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
@@ -49,7 +49,7 @@ class ReceivedFilter(admin.SimpleListFilter):
 class InboundRequestAdmin(ReadOnlyAdmin):
     team_path = "channel__agent__team"
     empty_sentence = "Open a channel and press “Send me a test”: the first request appears here."
-    list_display = ["received", "channel", "verdict", "found", "again", "size", "id_of_it"]
+    list_display = ["received", "channel", "verdict", "things", "again", "size", "id_of_it"]
     list_display_links = ["received"]
     list_select_related = ["channel__agent"]
     list_filter = [("state", admin.ChoicesFieldListFilter), "channel", ReceivedFilter]
@@ -70,7 +70,8 @@ class InboundRequestAdmin(ReadOnlyAdmin):
         team = team_of(request)
         channels = list(Channel.objects.filter(agent__team=team).values_list("pk", flat=True)) if team else []
         rows = InboundRequest.objects.filter(channel__in=channels).select_related("channel__agent")
-        return rows.defer("body", "headers").order_by(*self.ordering)
+        has_news = Exists(InboundMessage.objects.filter(request=OuterRef("pk")))
+        return rows.annotate(has_news=has_news).defer("body", "headers").order_by(*self.ordering)
 
     @admin.display(description="Received (UTC)")
     def received(self, row: InboundRequest) -> str:
@@ -79,6 +80,10 @@ class InboundRequestAdmin(ReadOnlyAdmin):
     @admin.display(description="Verdict")
     def verdict(self, row: InboundRequest) -> SafeString:
         return request_badge(row)
+
+    @admin.display(description="Found")
+    def things(self, row: Any) -> str:
+        return f"{row.found}, known already" if row.found and not row.has_news else str(row.found)
 
     @admin.display(description="Repeats")
     def again(self, row: InboundRequest) -> str:

@@ -24,6 +24,7 @@ LONGEST = 1000
 VERDICTS = {
     "accepted": ("accepted", "good", "The request proved itself, was read and is kept."),
     "quarantined": ("in quarantine", "warn", "The request proved itself, but could not be read. It is kept."),
+    "set_aside": ("set aside", "wait", "The request proved itself, but nothing in it is for this channel."),
     "repeated": ("seen before", "wait", "The very same request came before, so nothing happened twice."),
     "bad": ("not taken", "bad", "The request proved itself, but something in it is wrong."),
     "down": ("not taken", "bad", "The database did not answer. Try again in a moment."),
@@ -75,7 +76,8 @@ class Trying(Base):
         channel = self.own_row(request, object_id, to_change=True)
         text = request.POST.get("text", "")[:LONGEST]
         self.log_change(request, channel, "Sent itself a test.")
-        return self.channel_page(request, channel, tried=try_out(channel, text))
+        tried = try_out(channel, text)
+        return self.channel_page(request, self.own_row(request, object_id), tried=tried)
 
     def channel_page(self, request: HttpRequest, channel: Channel, **context: Any) -> HttpResponse:
         raise NotImplementedError
