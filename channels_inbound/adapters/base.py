@@ -333,8 +333,7 @@ class Adapter:
     # A line for a shell that tells the provider of us: {url} and {name of a secret} stand for values, <…> is typed in.
     command: ClassVar[str] = ""
     text_limit: ClassVar[int] = 4000  # characters of one outgoing part
-    # How long after the customer's last message a free text may still be sent.
-    reply_window: ClassVar[timedelta | None] = None
+    reply_window: ClassVar[timedelta | None] = None  # how long after their last message a free text may be sent
     media_hosts: ClassVar[tuple[str, ...]] = ()  # files are fetched from these and below them, and nowhere else
     links: ClassVar[Mapping[str, str]] = {}
 
