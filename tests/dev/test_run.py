@@ -96,7 +96,7 @@ def test_everything_runs_survives_kill_9_and_leaves_nothing_behind(launcher: Lau
     assert 'name="password"' in login_page(launcher.url)
     first = launcher.processes()
     names = {process.name for process in first}
-    workers = {f"worker-{queue}" for queue in ("interactive", "deliveries", "actions", "rules")}
+    workers = {f"worker-{queue}" for queue in ("interactive", "deliveries", "actions", "rules", "channels", "replies")}
     assert names == {"web", *workers, "beat", "postgres", "redis"}
 
     assert launcher.child
@@ -104,7 +104,7 @@ def test_everything_runs_survives_kill_9_and_leaves_nothing_behind(launcher: Lau
     launcher.child.wait()
     assert all(process.is_running() for process in first)
 
-    assert "Ended 6 processes" in launcher.start()
+    assert "Ended 8 processes" in launcher.start()
     assert not any(process.is_running() for process in first)
     assert 'name="password"' in login_page(launcher.url)
     second = launcher.processes()
@@ -124,6 +124,6 @@ def test_everything_runs_survives_kill_9_and_leaves_nothing_behind(launcher: Lau
 def test_stop_from_another_terminal(launcher: Launcher) -> None:
     launcher.start()
     processes = launcher.processes()
-    assert len(processes) == 8
+    assert len(processes) == 10
     assert launcher.stop().strip() == "Stopped."
     assert not any(process.is_running() for process in processes)
