@@ -18,7 +18,7 @@ RUFF = [sys.executable, "-m", "ruff", "check", "--select", "TID251", "--no-cache
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("copy")
-    for package in ("chatzuri", "agents", "webhooks"):
+    for package in ("chatzuri", "channels_inbound", "agents", "webhooks"):
         ignore = shutil.ignore_patterns("__pycache__", "static", "templates")
         shutil.copytree(ROOT / package, copy / package, ignore=ignore)
     shutil.copy(ROOT / "pyproject.toml", copy)

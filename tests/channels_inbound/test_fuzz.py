@@ -27,7 +27,7 @@ from tests.channels_inbound import mutating
 from tests.channels_inbound.fuzz_seeds import JSON, Seed, seeds
 from tests.channels_inbound.providers import URL_FORM, mailgun_proof, multipart, open_channel, path_of, proof
 
-REQUESTS = int(os.environ.get("FUZZ_REQUESTS") or 1500)
+REQUESTS = int(os.environ.get("FUZZ_REQUESTS") or 600)
 SEED = int(os.environ.get("FUZZ_SEED") or 20261125)
 MOST_GROWTH = 60 * 1024 * 1024
 # What Python, Django and the database's driver fill once is no growth.

@@ -36,7 +36,7 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 
-EXAMPLES = 12
+EXAMPLES = 5
 CHECKS = [
     not_a_server_error,
     described.status_code_conformance,
