@@ -58,10 +58,14 @@ def _lease_soon() -> Attachment | None:
     return _lease()
 
 
+def _is_free() -> Q:
+    """It waits, and no worker is at it."""
+    return Q(state=State.PENDING) & (Q(lease_until=None) | Q(lease_until__lt=Now()))
+
+
 def _lease() -> Attachment | None:
     with transaction.atomic():
-        free = Q(lease_until=None) | Q(lease_until__lt=Now())
-        rows = Attachment.objects.select_for_update(skip_locked=True).filter(free, state=State.PENDING)
+        rows = Attachment.objects.select_for_update(skip_locked=True).filter(_is_free())
         row = rows.order_by("pk").first()
         if row is None:
             return None
@@ -171,7 +175,6 @@ def is_among(host: str, hosts: tuple[str, ...]) -> bool:
 def sweep() -> None:
     """Wake somebody for files that nobody came for."""
     old = Q(inbound_message__received_at__lt=timezone.now() - timedelta(seconds=30))
-    free = Q(lease_until=None) | Q(lease_until__lt=Now())
-    if Attachment.objects.filter(old, free, state=State.PENDING).exists():
+    if Attachment.objects.filter(old, _is_free()).exists():
         heed_wake(FETCH_MEDIA)
         wake_workers(FETCH_MEDIA)

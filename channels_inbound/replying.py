@@ -248,8 +248,7 @@ def _wake_forgotten_turns() -> None:
 
 
 def _wake_forgotten_parts() -> None:
-    waiting = Reply.objects.filter(state=State.QUEUED, created_at__lt=Now() - FORGOTTEN_AFTER, part=0)
-    rest = Reply.objects.filter(state=State.QUEUED, created_at__lt=Now() - FORGOTTEN_AFTER).exclude(part=0)
-    messages = [*waiting.values_list("message", flat=True)[:200], *rest.values_list("message", flat=True)[:200]]
+    waiting = Reply.objects.filter(state=State.QUEUED, created_at__lt=Now() - FORGOTTEN_AFTER)
+    messages = list(waiting.order_by("pk").values_list("message", flat=True)[:400])
     for turn in Turn.objects.filter(then=SEND_REPLIES, reply__in=messages):
         publishing.enqueue(SEND_REPLIES, turn_id=turn.pk)

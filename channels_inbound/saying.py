@@ -41,7 +41,7 @@ def said(row: InboundMessage) -> Step:
         agent=channel.agent,
         text=with_words,
         given=people.identifiers(sender),
-        channel=adapter.conversation_channel or channel.kind,
+        channel=channel.word,
         thread=place.thread,
         name=str(sender.get("name") or ""),
         known=people.known(channel, people.addresses(channel, sender)),
@@ -73,10 +73,9 @@ def echoed(row: InboundMessage) -> Step:
         return Step(own.message.conversation, reason="This is our own message, seen again.")
     recipient = str(row.facts.get("recipient") or "")
     customer = people.known(row.channel, [recipient]) if recipient else None
-    word = row.channel.adapter.conversation_channel or row.channel.kind
     found = (
         Conversation.objects.filter(
-            agent=row.channel.agent, customer=customer, channel=word, state=Conversation.State.OPEN
+            agent=row.channel.agent, customer=customer, channel=row.channel.word, state=Conversation.State.OPEN
         ).first()
         if customer
         else None
@@ -109,8 +108,7 @@ def _references(facts: dict[str, Any]) -> list[str]:
 
 
 def _of_conversation(channel: Channel, public_id: str) -> str | None:
-    word = channel.adapter.conversation_channel or channel.kind
-    rows = Conversation.objects.filter(agent=channel.agent, channel=word, public_id=public_id)
+    rows = Conversation.objects.filter(agent=channel.agent, channel=channel.word, public_id=public_id)
     return rows.values_list("thread", flat=True).first()
 
 
@@ -125,8 +123,7 @@ def _of_messages(channel: Channel, references: list[str]) -> str | None:
 
 
 def _open_thread(channel: Channel, thread: str) -> Conversation | None:
-    word = channel.adapter.conversation_channel or channel.kind
-    rows = Conversation.objects.filter(agent=channel.agent, channel=word, thread=thread)
+    rows = Conversation.objects.filter(agent=channel.agent, channel=channel.word, thread=thread)
     return rows.filter(state=Conversation.State.OPEN).exclude(thread="").first()
 
 

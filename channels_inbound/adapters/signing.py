@@ -1,7 +1,6 @@
 """Comparing proofs, in constant time and on bytes: on texts the comparison raises for letters beyond ASCII."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable
@@ -68,14 +67,6 @@ def fresh(signed_at: datetime, now: datetime, *, past: float = TOLERANCE, future
     # Our clock has fractions and theirs has not: a second is only over when the next one begins.
     if int(age) > past or age < -future:
         raise NotAuthentic("stale")
-
-
-def unbase64(text: str) -> bytes:
-    """Raises `NotAuthentic` for what is not base64."""
-    try:
-        return base64.b64decode(text.encode(), validate=True)
-    except (binascii.Error, UnicodeEncodeError):
-        raise NotAuthentic("encoding") from None
 
 
 def verified(secret: Secret, signed_at: datetime | None = None) -> Verified:

@@ -61,6 +61,11 @@ class Channel(models.Model):
         return ADAPTERS[self.kind]
 
     @property
+    def word(self) -> str:
+        """What conversations and events call it: three providers of text messages are one channel."""
+        return self.adapter.conversation_channel or self.kind
+
+    @property
     def inbound_url(self) -> str:
         """The address to give to the provider."""
         return f"{settings.PUBLIC_URL}/api/v1/agents/{self.agent.public_id}/chat/{self.kind}"
