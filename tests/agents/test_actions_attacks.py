@@ -181,9 +181,17 @@ def _many(team: Any, credential: Any, code: str, count: int) -> None:
     work(4)
 
 
+def _children(task: Path) -> int:
+    """None of a thread that ended since it was listed: the kernel gave them to another one."""
+    try:
+        return len((task / "children").read_text().split())
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
 def _holdings() -> dict[str, float]:
     """What this process has: open descriptors, child processes, memory."""
     own = Path(f"/proc/{os.getpid()}")
-    children = sum(len((task / "children").read_text().split()) for task in (own / "task").iterdir())
+    children = sum(_children(task) for task in (own / "task").iterdir())
     pages = int((own / "statm").read_text().split()[1])
     return {"descriptors": len(list((own / "fd").iterdir())), "children": children, "megabytes": pages * 4096 / 1e6}
